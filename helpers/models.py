@@ -1,0 +1,108 @@
+"""The course's models: softmax regression, a small fully connected network, and three CNNs."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+ImageShape = tuple[int, int, int]
+
+# Each inner tuple is a block: the channels of its 3x3 convolutions, followed by a max-pool.
+CNN_BLOCKS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "small": ((32,), (64,)),
+    "middle": ((32,), (64, 64), (128,)),
+    "large": ((32,), (64, 64), (128, 128), (256,)),
+}
+MODEL_NAMES = ("softmax", "linear", "cnn")
+
+
+class LinearClassifier(nn.Module):
+    """Flatten, then fully connected layers with ReLU between them.
+
+    With `hidden=()` this is softmax regression: one matrix, one bias. The default widths are
+    those of LeNet-5's last layers (LeCun et al., 1998, "Gradient-based learning applied to
+    document recognition").
+
+    Shapes: images float32 `N x C x H x W` in, logits float32 `N x num_classes` out.
+    """
+
+    def __init__(
+        self, image_shape: ImageShape, num_classes: int, hidden: Sequence[int] = (120, 84)
+    ) -> None:
+        super().__init__()
+        channels, height, width = image_shape
+        widths = [channels * height * width, *hidden]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for num_inputs, num_outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(num_inputs, num_outputs), nn.ReLU()]
+        layers.append(nn.Linear(widths[-1], num_classes))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)
+
+
+class CNN(nn.Module):
+    """A VGG-like network: blocks of 3x3 convolutions, each block closed by a max-pool.
+
+    Every convolution is followed by batch normalisation (Ioffe and Szegedy, 2015) and ReLU.
+    Blocks of 3x3 convolutions are from Simonyan and Zisserman, 2014. After the last block the
+    largest value of each feature map is kept (global max-pooling), so that the head is a single
+    linear layer and the network takes images of any size from 16 x 16 pixels.
+
+    Shapes: images float32 `N x C x H x W` in, logits float32 `N x num_classes` out.
+
+    Raises:
+        ValueError: `size` is not small, middle or large.
+    """
+
+    def __init__(self, image_shape: ImageShape, num_classes: int, size: str = "large") -> None:
+        super().__init__()
+        if size not in CNN_BLOCKS:
+            raise ValueError(f"unknown size {size!r}: choose from {', '.join(CNN_BLOCKS)}")
+        channels = image_shape[0]
+        layers: list[nn.Module] = []
+        for block in CNN_BLOCKS[size]:
+            for width in block:
+                # Batch normalisation subtracts the mean, so a bias here would have no effect.
+                layers += [
+                    nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                ]
+                channels = width
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+        )
+        # Channels-last is the order in which the CPU's and GPU's convolutions run fastest.
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.features(images))
+
+
+def build_model(
+    name: str, image_shape: ImageShape, num_classes: int, size: str = "large", seed: int = 0
+) -> nn.Module:
+    """Build a model by name; its first weights depend on `seed` alone.
+
+    Raises:
+        ValueError: `name` is not softmax, linear or cnn, or `size` is unknown.
+    """
+    if name not in MODEL_NAMES:
+        raise ValueError(f"unknown model {name!r}: choose from {', '.join(MODEL_NAMES)}")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if name == "softmax":
+            return LinearClassifier(image_shape, num_classes, hidden=())
+        if name == "linear":
+            return LinearClassifier(image_shape, num_classes)
+        return CNN(image_shape, num_classes, size)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """The number of trainable numbers in `model`."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

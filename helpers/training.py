@@ -1,0 +1,494 @@
+"""One training loop for every model and data set of the course.
+
+Chapter 2 writes this loop out in the open; here it gains what a real run needs: a choice of
+optimizer and learning-rate schedule, a history, the best weights, and a way to continue.
+"""
+
+import copy
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from tqdm import tqdm
+
+from helpers.data import Batches, ImageData
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULERS = ("none", "step", "cosine", "onecycle")
+PRECISIONS = ("fp32", "bf16", "auto")
+EVALUATION_BATCH_SIZE = 500
+COLUMNS = (
+    "epoch",
+    "train_loss",
+    "val_loss",
+    "val_accuracy",
+    "lr",
+    "seconds",
+    "images_per_second",
+)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides how a model is trained.
+
+    `momentum` counts for sgd and rmsprop. `lr` is the highest learning rate that the schedule
+    reaches. `warmup_epochs` raises the rate linearly from almost 0 (not with onecycle, which has
+    its own warm-up). `early_stopping` is the number of epochs without a better validation
+    accuracy after which training stops; 0 turns it off.
+
+    Raises:
+        ValueError: a value is out of its range; the message is one line.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    scheduler: str = "none"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    augment: bool = False
+    early_stopping: int = 0
+    precision: str = "fp32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _require_choice("scheduler", self.scheduler, SCHEDULERS)
+        _require_choice("precision", self.precision, PRECISIONS)
+        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        _require(self.batch_size >= 1, "batch size", self.batch_size, "at least 1")
+        _require(0 < self.lr < math.inf, "learning rate", self.lr, "a number above 0")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
+        _require(0 <= self.weight_decay < math.inf, "weight decay", self.weight_decay, "0 or more")
+        _require(0 <= self.label_smoothing < 1, "label smoothing", self.label_smoothing, "0 to <1")
+        _require(
+            0 <= self.warmup_epochs < self.epochs,
+            "warm-up epochs",
+            self.warmup_epochs,
+            f"from 0 to below the number of epochs, {self.epochs}",
+        )
+        _require(self.early_stopping >= 0, "early stopping", self.early_stopping, "0 or more")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
+        if self.warmup_epochs and self.scheduler == "onecycle":
+            raise ValueError(
+                "warm-up epochs: onecycle has its own warm-up; choose another schedule"
+            )
+
+
+def _require(condition: bool, what: str, value: object, need: str) -> None:
+    if not condition:
+        raise ValueError(f"{what} {value}: must be {need}")
+
+
+def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices)}")
+
+
+def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingConfig:
+    """The settings this course found good, on the validation split, for a model and data set.
+
+    Data sets other than MNIST (an own folder, the drawn stand-in) take those of CIFAR-10.
+    """
+    grey = dataset_name == "mnist"
+    if model_name == "cnn":
+        return TrainingConfig(
+            epochs=(4 if grey else 9) if size == "large" else (4 if grey else 8),
+            batch_size=128 if grey else 256,
+            optimizer="sgd",
+            lr=0.1 if grey else 0.2,
+            nesterov=True,
+            weight_decay=5e-4,
+            scheduler="onecycle",
+            label_smoothing=0.1,
+            augment=True,
+        )
+    return TrainingConfig(
+        epochs=15 if grey else 25,
+        batch_size=128,
+        optimizer="adamw",
+        lr=2e-3 if grey else 1e-3,
+        weight_decay=0.01,
+        scheduler="cosine",
+        augment=model_name != "softmax",
+    )
+
+
+class Metrics(NamedTuple):
+    """Mean cross-entropy loss (nats) and accuracy (0 to 1) over a split."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class History:
+    """What happened in each epoch, and the weights of the best one.
+
+    `rows` holds one dict an epoch with the keys of `COLUMNS`: epoch counted from 1, losses in
+    nats, accuracy from 0 to 1, the learning rate after the epoch's last step, seconds for
+    training and validation, training images per second of training alone.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_state: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    diverged: bool = False
+    precision: str = "fp32"
+
+    def __getitem__(self, column: str) -> list[float]:
+        return [row[column] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def best_val_accuracy(self) -> float:
+        return max(self["val_accuracy"], default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        return sum(self["seconds"])
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def load_best(self, model: nn.Module) -> None:
+        """Give `model` the weights of the epoch with the best validation accuracy."""
+        if self.best_state:
+            model.load_state_dict(self.best_state)
+
+    def add(self, row: dict[str, float], model: nn.Module) -> None:
+        """Append a row; keep a copy of the weights if its validation accuracy is the best yet."""
+        better = not self.rows or row["val_accuracy"] > self.best_val_accuracy
+        self.rows.append(row)
+        if better:
+            self.best_epoch = int(row["epoch"])
+            self.best_state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    def out_of_patience(self, patience: int) -> bool:
+        return patience > 0 and len(self.rows) - self.best_epoch >= patience
+
+
+def best_device() -> torch.device:
+    """The accelerator that PyTorch finds, else the CPU."""
+    accelerator = getattr(torch, "accelerator", None)
+    if accelerator is not None and accelerator.is_available():
+        return accelerator.current_accelerator()
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of Python, NumPy and PyTorch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
+    """The optimizer that `config` names, over all parameters of `model`.
+
+    `fused=True` updates all weights in one kernel; the result is that of the plain loop up to
+    rounding (PyTorch documentation, `torch.optim`).
+    """
+    parameters, lr, decay = list(model.parameters()), config.lr, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=decay,
+            fused=True,
+        )
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+    return torch.optim.RMSprop(parameters, lr=lr, momentum=config.momentum, weight_decay=decay)
+
+
+def make_scheduler(
+    optimizer: Optimizer, config: TrainingConfig, steps_per_epoch: int
+) -> LRScheduler | None:
+    """The learning-rate schedule, to be stepped after every batch; None if there is none.
+
+    step: a tenth after each third of the run. cosine: half a cosine down to 0 (Loshchilov and
+    Hutter, 2017, "SGDR"). onecycle: up for 30 % of the run, then down to almost 0 (Smith and
+    Topin, 2018, "Super-convergence").
+    """
+    total = config.epochs * steps_per_epoch
+    warmup = round(config.warmup_epochs * steps_per_epoch)
+    if config.scheduler == "onecycle":
+        return OneCycleLR(optimizer, max_lr=config.lr, total_steps=total, cycle_momentum=False)
+    if config.scheduler == "none" and not warmup:
+        return None
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        done = (step - warmup) / max(1, total - warmup)
+        if config.scheduler == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return 0.1 ** min(int(3 * done), 2) if config.scheduler == "step" else 1.0
+
+    return LambdaLR(optimizer, factor)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """A context in which products run in bfloat16 (precision "bf16") or nothing changes."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> str:
+    """bf16 if a trial step on a copy of `model` is clearly faster with it, else fp32.
+
+    Measured rather than looked up: on a CPU without bfloat16 units autocast is slower.
+    """
+    device = batch[0].device
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        trial = copy.deepcopy(model).train()
+        for repeat in range(3):  # the first, a warm-up, is overwritten by the later ones
+            started = time.perf_counter()
+            with autocast(device, precision):
+                loss = F.cross_entropy(trial(batch[0]), batch[1])
+            loss.backward()
+            loss.item()  # waits for a GPU to finish
+            elapsed = time.perf_counter() - started
+            seconds[precision] = elapsed if repeat < 2 else min(elapsed, seconds[precision])
+    return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+
+
+@torch.no_grad()
+def predict_logits(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32"
+) -> tuple[Tensor, Tensor]:
+    """Logits (float32, `N x num_classes`) and labels (int64, `N`) of all batches, on the CPU."""
+    model.eval()
+    device = next(model.parameters()).device
+    logits, labels = [], []
+    for images, targets in batches:
+        with autocast(device, precision):
+            logits.append(model(images.to(device)).float().cpu())
+        labels.append(targets.cpu())
+    return torch.cat(logits), torch.cat(labels)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32"
+) -> Metrics:
+    """Mean cross-entropy and accuracy of `model`, in evaluation mode, over all batches."""
+    model.eval()
+    device = next(model.parameters()).device
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    count = 0
+    for images, labels in batches:
+        images, labels = images.to(device), labels.to(device)
+        with autocast(device, precision):
+            logits = model(images)
+        loss_sum += F.cross_entropy(logits.float(), labels) * len(labels)
+        correct += (logits.argmax(dim=1) == labels).sum()
+        count += len(labels)
+    return Metrics((loss_sum / count).item(), (correct.float() / count).item())
+
+
+def train_epoch(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None = None,
+    label_smoothing: float = 0.0,
+    precision: str = "fp32",
+) -> float:
+    """One pass over `batches`; returns the mean training loss (nats).
+
+    The loss stays on the device until the end: asking for its value at every step would make a
+    GPU wait.
+    """
+    model.train()
+    device = next(model.parameters()).device
+    loss_sum, count = torch.zeros((), device=device), 0
+    for images, labels in batches:
+        images, labels = images.to(device), labels.to(device)
+        with autocast(device, precision):
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+        loss_sum += loss.detach() * len(labels)
+        count += len(labels)
+    return (loss_sum / count).item()
+
+
+def fit(
+    model: nn.Module,
+    data: ImageData,
+    config: TrainingConfig,
+    *,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+    state: dict[str, Any] | None = None,
+    after_epoch: Callable[[dict[str, Any]], None] | None = None,
+) -> History:
+    """Train `model` on `data.train`, validate on `data.val` after every epoch.
+
+    The test split is never touched. On return `model` has the last epoch's weights;
+    `history.load_best(model)` gives it the best ones. A loss that is no longer finite ends the
+    run with `history.diverged`.
+
+    Args:
+        device: where to train; without it, the accelerator if there is one.
+        progress: show a progress bar on standard error.
+        state: what an earlier call gave to `after_epoch`; training goes on after that epoch.
+        after_epoch: called with the state after every epoch: a dict of tensors, numbers and
+            strings with the keys model, optimizer, scheduler, rows, best_epoch, best_model,
+            precision.
+    """
+    device = torch.device(device) if device is not None else best_device()
+    model.to(device)
+    data = data.to(device)
+    batches = data.batches(
+        "train", config.batch_size, shuffle=True, augment=config.augment, seed=config.seed
+    )
+    optimizer = make_optimizer(model, config)
+    scheduler = make_scheduler(optimizer, config, len(batches))
+    history = History(precision=config.precision)
+    if state is not None:
+        _restore(state, model, optimizer, scheduler, history)
+    elif config.precision == "auto":
+        history.precision = choose_precision(model, next(iter(batches)))
+
+    bar = _Progress(config.epochs, len(batches), len(history), enabled=progress)
+    for epoch in range(len(history), config.epochs):
+        started = time.perf_counter()
+        batches.set_epoch(epoch)
+        # Layers that draw random numbers, such as dropout, draw the same in a continued run.
+        torch.manual_seed(config.seed * 1_000_003 + epoch)
+        train_loss = train_epoch(
+            model,
+            bar.over(batches),
+            optimizer,
+            scheduler,
+            config.label_smoothing,
+            history.precision,
+        )
+        trained = time.perf_counter()
+        val = evaluate(model, data.batches("val", EVALUATION_BATCH_SIZE), history.precision)
+        row = {
+            "epoch": epoch + 1,
+            "train_loss": train_loss,
+            "val_loss": val.loss,
+            "val_accuracy": val.accuracy,
+            "lr": float(optimizer.param_groups[0]["lr"]),
+            "seconds": time.perf_counter() - started,
+            "images_per_second": len(data.train) / (trained - started),
+        }
+        history.add(row, model)
+        history.diverged = not math.isfinite(train_loss)
+        bar.show(row)
+        if after_epoch is not None:
+            after_epoch(training_state(model, optimizer, scheduler, history))
+        if history.diverged or history.out_of_patience(config.early_stopping):
+            break
+    bar.close()
+    return history
+
+
+def training_state(
+    model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler | None, history: History
+) -> dict[str, Any]:
+    """Everything that training needs to go on after an epoch, as tensors and plain values."""
+    schedule = {} if scheduler is None else scheduler.state_dict()
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        # A schedule's functions are made anew from the configuration; only numbers are kept.
+        "scheduler": {k: v for k, v in schedule.items() if isinstance(v, int | float | list)},
+        "rows": history.rows,
+        "best_epoch": history.best_epoch,
+        "best_model": history.best_state,
+        "precision": history.precision,
+    }
+
+
+def _restore(
+    state: dict[str, Any],
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    history: History,
+) -> None:
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    if scheduler is not None:
+        scheduler.load_state_dict(state["scheduler"])
+    history.rows = [dict(row) for row in state["rows"]]
+    history.best_epoch, history.precision = state["best_epoch"], state["precision"]
+    history.best_state = dict(state["best_model"])
+
+
+class _Progress:
+    """One line on standard error for the whole run: steps done and the last epoch's numbers."""
+
+    def __init__(self, epochs: int, steps: int, done: int, enabled: bool) -> None:
+        self.epochs = epochs
+        self.bar = tqdm(
+            total=epochs * steps,
+            initial=done * steps,
+            disable=not enabled,
+            unit="batch",
+            mininterval=0.5,
+            dynamic_ncols=True,
+        )
+
+    def over(self, batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches:
+            yield batch
+            self.bar.update()
+
+    def show(self, row: dict[str, float]) -> None:
+        self.bar.set_description(f"epoch {row['epoch']}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(
+            f"train_loss {row['train_loss']:.3f}, val_accuracy {row['val_accuracy']:.3f}"
+        )
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def config_dict(config: TrainingConfig) -> dict[str, Any]:
+    """The configuration as plain values, for a JSON file or a checkpoint."""
+    return asdict(config)
+
+
+def with_changes(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """`config` with the changes whose value is not None; names it does not have are ignored."""
+    names = {f.name for f in fields(TrainingConfig)}
+    given = {k: v for k, v in changes.items() if k in names and v is not None}
+    return replace(config, **given)
