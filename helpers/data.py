@@ -27,7 +27,10 @@ from helpers.files import write_atomically
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = Path(__file__).resolve().parent / "sample"
 DIGITS = tuple("0123456789")
-OBJECTS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+OBJECTS = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -290,7 +293,7 @@ def read_prepared(path: Path) -> tuple[dict[str, np.ndarray], str]:
         DataError: the file is empty, damaged, or does not hold images with labels.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: file[key] for key in ARRAYS}
             source = str(file["source"]) if "source" in file else f"the file {path.name}"
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:

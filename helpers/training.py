@@ -88,7 +88,7 @@ class TrainingConfig:
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.warmup_epochs and self.scheduler == "onecycle":
             raise ValueError(
-                "warm-up epochs: onecycle has its own warm-up; choose another schedule"
+                "warm-up epochs: onecycle has its own; choose another schedule"
             )
 
 

@@ -42,6 +42,12 @@ PAINTS: tuple[Colour, ...] = (
     (70, 140, 70), (225, 190, 60), (150, 95, 50), (200, 150, 95), (225, 125, 50),
     (110, 70, 45), (90, 160, 190), (175, 175, 175), (95, 115, 50), (230, 210, 180),
 )  # fmt: skip
+# Animals mostly (not always) wear the earthy ones of the paints.
+ANIMALS = {"bird", "cat", "deer", "dog", "frog", "horse"}
+EARTHY: tuple[Colour, ...] = (
+    (235, 235, 230), (45, 45, 50), (150, 95, 50), (200, 150, 95), (225, 125, 50), (110, 70, 45),
+    (175, 175, 175), (95, 115, 50), (230, 210, 180), (120, 120, 125),
+)  # fmt: skip
 BLACK: Colour = (25, 25, 30)
 WHITE: Colour = (240, 240, 240)
 GLASS: tuple[Colour, ...] = ((150, 190, 215), (60, 75, 95), (205, 220, 230))
@@ -87,13 +93,13 @@ class Brush:
     def __init__(self, canvas: Image.Image, random: Random, tilt: float) -> None:
         self.draw = ImageDraw.Draw(canvas)
         side = canvas.width
-        scale = side / 2 * random.uniform(0.52, 0.92)
+        scale = side / 2 * random.uniform(0.6, 0.94)
         stretch = random.uniform(0.85, 1.18)
         angle = math.radians(random.uniform(-tilt, tilt))
         flip = random.choice((-1, 1))
         slant = random.uniform(-0.15, 0.15)
-        self.x0 = side * random.uniform(0.36, 0.64)
-        self.y0 = side * random.uniform(0.38, 0.62)
+        self.x0 = side * random.uniform(0.39, 0.61)
+        self.y0 = side * random.uniform(0.41, 0.59)
         cos, sin = math.cos(angle), math.sin(angle)
         self.xx, self.xy = flip * scale * stretch * cos, scale * (flip * slant - sin)
         self.yx, self.yy = flip * scale * stretch * sin, scale * cos / stretch
@@ -241,7 +247,7 @@ def bird(b: Brush, r: Random, paint: Colour, second: Colour) -> None:
 
 def sitting_body(b: Brush, r: Random, paint: Colour) -> None:
     """The body that cats and dogs share when they are seen from the front."""
-    b.oval(0.0, 0.72, 0.42, 0.5, paint)
+    b.oval(0.0, 0.56, 0.42, 0.54, paint)
     b.line([(0.34, 0.95), (0.72, 0.8), (0.74, r.uniform(0.2, 0.5))], paint, 0.12)
     b.box(-0.2, 0.7, -0.05, 1.1, shade(paint, 0.85))
     b.box(0.05, 0.7, 0.2, 1.1, shade(paint, 0.85))
@@ -359,7 +365,7 @@ def frog(b: Brush, r: Random, paint: Colour, second: Colour) -> None:
 
 Painter = Callable[[Brush, Random, Colour, Colour], None]
 PAINTERS: dict[str, tuple[Painter, float]] = {  # the painter and its largest tilt in degrees
-    "airplane": (airplane, 35),
+    "airplane": (airplane, 30),
     "automobile": (automobile, 10),
     "bird": (bird, 18),
     "cat": (cat, 16),
@@ -428,13 +434,13 @@ def occlude(canvas: Image.Image, r: Random) -> None:
     side = SIZE * OVER
     kind = r.random()
     colour = r.choice(PAINTS)
-    if kind < 0.12:
+    if kind < 0.08:
         x, w = OVER * r.randint(2, SIZE - 4), OVER * r.randint(1, 2)
         draw.rectangle([x, r.uniform(0, side / 2), x + w - 1, side], fill=colour)
-    elif kind < 0.28:
+    elif kind < 0.2:
         x, y, w = r.uniform(0, side), r.uniform(side * 0.75, side), r.uniform(10, 22)
         draw.ellipse([x - w, y - w, x + w, y + w], fill=r.choice(GRASSES))
-    elif kind < 0.4:
+    elif kind < 0.3:
         x, y, w = r.uniform(0, side), r.uniform(0, side), r.uniform(6, 12)
         draw.ellipse([x - w, y - w, x + w, y + w], fill=colour)
 
@@ -446,8 +452,9 @@ def draw(label: int, index: int) -> np.ndarray:
     canvas = Image.new("RGB", (SIZE * OVER, SIZE * OVER))
     scene = r.choices(SCENES, SCENE_WEIGHTS[name])[0]
     around = background(canvas, r, scene)
-    paint = r.choice([p for p in PAINTS if far_apart(p, around)])
-    second = r.choice([p for p in PAINTS if far_apart(p, paint)])
+    paints = EARTHY if name in ANIMALS and r.random() < 0.6 else PAINTS
+    paint = r.choice([p for p in paints if far_apart(p, around)])
+    second = r.choice([p for p in paints if far_apart(p, paint)])
     painter, tilt = PAINTERS[name]
     painter(Brush(canvas, r, tilt), r, paint, second)
     occlude(canvas, r)

@@ -1,0 +1,287 @@
+"""The data layer: reading, splitting, batching, augmenting, and what happens to bad input."""
+
+import io
+import socket
+import tarfile
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from helpers import download
+from helpers.data import (
+    Augmentation,
+    DataError,
+    SampleWarning,
+    augment,
+    channel_statistics,
+    load,
+    stratified_mask,
+)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load("mnist", mode="sample")
+
+
+@pytest.fixture(scope="module")
+def stand_in():
+    return load("cifar10", mode="sample")
+
+
+def write_prepared(path, train=40, test=20, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 256, (train, 28, 28), dtype=np.uint8),
+        "y_train": (np.arange(train) % 10).astype(np.uint8),
+        "x_test": rng.integers(0, 256, (test, 28, 28), dtype=np.uint8),
+        "y_test": (np.arange(test) % 10).astype(np.uint8),
+    }
+    np.savez(path, **(arrays | changes))
+    return arrays
+
+
+def test_sample_has_the_promised_shapes_and_names_its_source(mnist, stand_in):
+    assert mnist.image_shape == (1, 28, 28) and stand_in.image_shape == (3, 32, 32)
+    for data in (mnist, stand_in):
+        assert [len(data.train), len(data.val), len(data.test)] == [3600, 400, 1000]
+        assert data.train.images.dtype == torch.uint8 and data.train.labels.dtype == torch.int64
+        assert data.is_sample and data.source
+    assert "stand-in" in stand_in.title and "CIFAR-10" not in stand_in.name.upper()
+
+
+def test_validation_is_stratified_disjoint_and_always_the_same(mnist):
+    again = load("mnist", mode="sample")
+    assert torch.equal(again.val.images, mnist.val.images)
+    assert mnist.val.labels.bincount().tolist() == [40] * 10
+    train = {image.numpy().tobytes() for image in mnist.train.images}
+    assert not any(image.numpy().tobytes() in train for image in mnist.val.images)
+
+
+def test_normalised_training_images_have_mean_0_and_standard_deviation_1(stand_in):
+    images = stand_in.normalise(stand_in.train.images)
+    assert torch.allclose(images.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(images.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
+    back = stand_in.denormalise(images) * 255
+    assert torch.equal(back.round().to(torch.uint8), stand_in.train.images)
+
+
+def test_channel_statistics_agree_with_numpy():
+    images = torch.randint(0, 256, (7, 3, 5, 4), dtype=torch.uint8)
+    mean, std = channel_statistics(images)
+    assert np.allclose(mean, images.numpy().mean(axis=(0, 2, 3)) / 255)
+    assert np.allclose(std, images.numpy().std(axis=(0, 2, 3)) / 255)
+    assert channel_statistics(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)) == ((0.0,), (1.0,))
+
+
+def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
+    batches = mnist.batches("train", 128, shuffle=True, augment=True, seed=3)
+    first = [labels for _, labels in batches]
+    assert sum(map(len, first)) == len(mnist.train) and len(first) == len(batches) == 29
+    assert torch.equal(torch.cat(first).bincount(), mnist.train.labels.bincount())
+    batches.set_epoch(1)
+    second = torch.cat([images for images, _ in batches])
+    torch.rand(10)  # what ran before must not matter
+    other = mnist.batches("train", 128, shuffle=True, augment=True, seed=3)
+    other.set_epoch(1)
+    assert torch.equal(second, torch.cat([images for images, _ in other]))
+    other.set_epoch(0)
+    assert torch.equal(torch.cat(first), torch.cat([labels for _, labels in other]))
+    assert not torch.equal(torch.cat(first)[:128], next(iter(mnist.batches("train", 128)))[1])
+    reseeded = mnist.batches("train", 128, shuffle=True, augment=True, seed=4)
+    assert not torch.equal(torch.cat(first), torch.cat([labels for _, labels in reseeded]))
+
+
+def test_without_shuffle_and_augmentation_the_split_comes_as_it_is(mnist):
+    images = torch.cat([images for images, _ in mnist.batches("val", 64)])
+    assert torch.equal(images, mnist.normalise(mnist.val.images))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(1, 5),
+    channels=st.sampled_from([1, 3]),
+    size=st.integers(6, 12),
+    shift=st.integers(0, 5),
+    flip=st.booleans(),
+    reflect=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_augmentation_keeps_shape_and_makes_no_new_values(
+    count, channels, size, shift, flip, reflect, seed
+):
+    images = torch.randint(1, 256, (count, channels, size, size + 1), dtype=torch.uint8)
+    before = images.clone()
+    augmentation = Augmentation(shift, flip, reflect)
+    result = augment(images, augmentation, torch.Generator().manual_seed(seed))
+    assert torch.equal(images, before)
+    assert result.shape == images.shape and result.dtype == images.dtype
+    for old, new in zip(images, result, strict=True):
+        allowed = set(old.flatten().tolist()) | (set() if reflect or not shift else {0})
+        assert set(new.flatten().tolist()) <= allowed
+    if not shift and not flip:
+        assert torch.equal(result, images)
+
+
+def test_shift_and_flip_are_the_ones_announced():
+    image = torch.arange(1, 26, dtype=torch.uint8).reshape(1, 1, 5, 5).repeat(400, 1, 1, 1)
+    generator = torch.Generator().manual_seed(0)
+    moved = augment(image, Augmentation(1), generator)
+    expected = {
+        torch.roll(torch.nn.functional.pad(image[0, 0], (1, 1, 1, 1)), (y, x), (0, 1))[1:6, 1:6]
+        .numpy()
+        .tobytes()
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+    }
+    assert {each.contiguous().numpy().tobytes() for each in moved[:, 0]} == expected
+    flipped = augment(image, Augmentation(0, flip=True), generator)
+    share = (flipped == image.flip(3)).all(dim=3).all(dim=2).float().mean().item()
+    assert 0.4 < share < 0.6
+    reflected = augment(image, Augmentation(2, reflect=True), generator)
+    padded = np.pad(image[0, 0].numpy(), 2, mode="reflect")
+    windows = {padded[y : y + 5, x : x + 5].tobytes() for y in range(5) for x in range(5)}
+    assert {each.contiguous().numpy().tobytes() for each in reflected[:, 0]} == windows
+
+
+@given(st.lists(st.integers(0, 3), min_size=8, max_size=60), st.floats(0.05, 0.9))
+def test_stratified_mask_takes_and_leaves_some_of_every_class(labels, fraction):
+    labels = torch.tensor(labels * 2)
+    mask = stratified_mask(labels, fraction)
+    for label in labels.unique():
+        members = mask[labels == label]
+        assert 1 <= members.sum() < len(members)
+        assert abs(int(members.sum()) - fraction * len(members)) <= 1
+
+
+def test_prepared_file_is_read_and_named(tmp_path):
+    arrays = write_prepared(tmp_path / "mnist.npz", source=np.array("drawn at random"))
+    data = load("mnist", tmp_path, mode="full")
+    assert data.source == "drawn at random" and not data.is_sample and data.title == "MNIST"
+    assert np.array_equal(data.test.images[:, 0].numpy(), arrays["x_test"])
+    assert len(data.train) + len(data.val) == 40
+    assert data.augmentation == Augmentation(2)
+
+
+def test_data_dir_comes_from_the_environment(tmp_path, monkeypatch):
+    write_prepared(tmp_path / "mnist.npz")
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COURSE_DATA", "full")
+    assert len(load("mnist").test) == 20
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no archive at all"),
+        lambda path: path.write_bytes(path.read_bytes()[:2000]),
+        lambda path: np.savez(path, x_train=np.zeros(3)),
+        lambda path: write_prepared(path, x_train=np.zeros((40, 28, 28))),
+        lambda path: write_prepared(path, y_train=np.zeros(39, np.uint8)),
+        lambda path: write_prepared(path, y_test=np.full(20, 11, np.uint8)),
+        lambda path: write_prepared(path, x_test=np.zeros((0, 28, 28), np.uint8)),
+    ],
+)
+def test_damaged_file_is_one_clear_line(tmp_path, damage):
+    path = tmp_path / "mnist.npz"
+    write_prepared(path)
+    damage(path)
+    with pytest.raises(DataError) as error:
+        load("mnist", tmp_path, mode="full")
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unknown_names_and_modes_are_refused(mnist):
+    with pytest.raises(DataError, match="mnist, cifar10"):
+        load("imagenet")
+    with pytest.raises(DataError, match="auto, sample, full"):
+        load("mnist", mode="some")
+    with pytest.raises(DataError, match="between 0 and 1"):
+        load("mnist", mode="sample", val_fraction=1.0)
+    with pytest.raises(ValueError, match="train, val, test"):
+        mnist.batches("holdout")
+    with pytest.raises(ValueError, match="batch size 0"):
+        mnist.batches("train", 0)
+
+
+def test_without_a_host_the_sample_takes_over_quickly_and_loudly(tmp_path, monkeypatch):
+    def refuse(address, timeout):
+        time.sleep(min(timeout, 0.05))
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.warns(SampleWarning, match="DRAWN STAND-IN"):
+        data = load("cifar10", tmp_path, mode="auto")
+    assert data.is_sample
+    with pytest.raises(DataError, match="no data host can be reached"):
+        load("cifar10", tmp_path, mode="full")
+
+
+def test_all_hosts_together_cost_no_more_than_the_limit(monkeypatch):
+    asked = []
+
+    def never_answers(address, timeout):
+        asked.append(timeout)
+        clock[0] += timeout
+        raise TimeoutError
+
+    clock = [0.0]
+    monkeypatch.setattr(socket, "create_connection", never_answers)
+    monkeypatch.setattr(download.time, "monotonic", lambda: clock[0])
+    with pytest.raises(DataError):
+        download.reachable([f"https://mirror{n}.example/" for n in range(20)])
+    assert sum(asked) <= 15
+
+
+def test_archive_that_leads_outside_is_refused(tmp_path):
+    archive = tmp_path / "bad.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("../escaped.txt")
+        member.size = 4
+        tar.addfile(member, io.BytesIO(b"evil"))
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(DataError, match=r"cannot unpack bad\.tar\.gz"):
+        download.extract(archive, tmp_path / "inside")
+    assert not (tmp_path / "escaped.txt").exists()
+
+
+def make_image_folder(root, classes=("cats", "dogs"), count=10):
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+
+
+def test_own_image_folder_is_a_data_set(tmp_path):
+    make_image_folder(tmp_path / "train")
+    make_image_folder(tmp_path / "test", count=4)
+    data = load(str(tmp_path))
+    assert data.classes == ("cats", "dogs") and data.image_shape == (3, 32, 32)
+    assert [len(data.train), len(data.val), len(data.test)] == [18, 2, 8]
+
+
+def test_one_folder_of_classes_is_split_and_bad_files_are_named(tmp_path):
+    make_image_folder(tmp_path)
+    (tmp_path / "cats" / "broken.png").write_bytes(b"not a picture")
+    with pytest.warns(UserWarning, match=r"1 unreadable images skipped: broken\.png"):
+        data = load(str(tmp_path))
+    assert [len(data.train), len(data.val), len(data.test)] == [14, 2, 4]
+
+
+def test_folders_without_classes_or_images_are_refused(tmp_path):
+    with pytest.raises(DataError, match="0 class folders"):
+        load(str(tmp_path))
+    make_image_folder(tmp_path, classes=("cats",))
+    with pytest.raises(DataError, match="1 class folders"):
+        load(str(tmp_path))
+    (tmp_path / "dogs").mkdir()
+    with pytest.raises(DataError, match="dogs: fewer than two readable images"):
+        load(str(tmp_path))
