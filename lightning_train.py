@@ -32,6 +32,7 @@ def train(run: Run) -> History:
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         callbacks=callbacks,
         logger=False,
+        enable_checkpointing=False,  # the history keeps and writes the checkpoints
         enable_progress_bar=not run.args.quiet,
         enable_model_summary=False,
         num_sanity_val_steps=0,

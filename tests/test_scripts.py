@@ -40,8 +40,9 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     flags = "--sample --model cnn --size small --epochs 2 --batch-size 256 --device cpu".split()
     for script in SCRIPTS:
-        done = run(script, *flags, "--out", root / script)
+        done = run(script, *flags, "--out", root / script, cwd=root)
         assert done.returncode == 0, done.stderr
+        assert {path.name for path in root.iterdir()} <= set(SCRIPTS), "nothing beside --out"
         assert "test accuracy" in done.stdout and "sample" in done.stdout
         assert "Traceback" not in done.stderr and "Warning" not in done.stderr
     return root
