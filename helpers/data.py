@@ -69,8 +69,9 @@ class Augmentation:
     """How far training images are shifted (pixels) and whether they may be mirrored.
 
     Edges that a shift uncovers are filled with zeros, or, with `reflect`, with the mirrored
-    image. The shift with a horizontal flip is the usual augmentation for CIFAR-10
-    (He et al., 2015, "Deep residual learning for image recognition", section 4.2).
+    image. A shift with a horizontal flip is the usual augmentation for CIFAR-10
+    (He et al., 2015, "Deep residual learning for image recognition", section 4.2: 4 pixels in
+    trainings of 160 epochs; in our short ones 2 pixels gave more on the validation split).
     """
 
     shift: int = 0
@@ -350,7 +351,7 @@ def _assemble(
         is_sample=is_sample,
         val_fraction=val_fraction,
         # A mirrored 2 is no digit; a mirrored ship is a ship.
-        augmentation=Augmentation(2) if grey else Augmentation(4, flip=True, reflect=True),
+        augmentation=Augmentation(2) if grey else Augmentation(2, flip=True, reflect=True),
     )
 
 
@@ -435,7 +436,7 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
         source=f"the image folder {folder.resolve().name}",
         is_sample=False,
         val_fraction=val_fraction,
-        augmentation=Augmentation(4, flip=True, reflect=True),
+        augmentation=Augmentation(2, flip=True, reflect=True),
     )
 
 

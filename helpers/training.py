@@ -110,7 +110,7 @@ def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingC
     grey = dataset_name == "mnist"
     if model_name == "cnn":
         return TrainingConfig(
-            epochs=(4 if grey else 9) if size == "large" else (4 if grey else 8),
+            epochs=4 if grey else 12,
             batch_size=128 if grey else 256,
             optimizer="sgd",
             lr=0.1 if grey else 0.2,

@@ -7,7 +7,6 @@ from pathlib import Path
 os.environ["COURSE_FAST"] = "1"
 os.environ["COURSE_DATA"] = "sample"
 os.environ.pop("COURSE_RENDER", None)
-os.environ.setdefault("MPLBACKEND", "agg")
 
 ROOT = Path(__file__).resolve().parent.parent
 

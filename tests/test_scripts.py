@@ -217,7 +217,7 @@ def test_any_flags_make_a_configuration_or_one_clear_line(flags):
     argv = [part for flag, value in flags.items() for part in (flag, str(value))]
     try:
         assert isinstance(
-            parse(*(f"{a}={b}" for a, b in zip(argv[::2], argv[1::2]))), TrainingConfig
+            parse(*(f"{a}={b}" for a, b in zip(argv[::2], argv[1::2], strict=True))), TrainingConfig
         )
     except ValueError as error:
         assert "\n" not in str(error) and ":" in str(error)
