@@ -1,40 +1,42 @@
-# `make course` and `make test` are all a reader needs; `make help` lists the rest.
+# Every target sets up .venv when it is missing or older than pyproject.toml, and not otherwise.
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install course book test lab render clean
 
-help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+help:  ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
 
-install: $(READY) ## set up .venv with everything
-
-# The stamp is newer than pyproject.toml once all is installed: a second call does nothing.
-$(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "This course needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
-	touch $(READY)
+	@touch $@
 
-course: $(READY) ## run all notebooks on the sample and build the book from these runs
+install: $(INSTALLED)  ## set up .venv with everything that the course needs
+
+course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book of these runs
 	$(BIN)/python tools/run_fast.py
 	$(BIN)/python tools/build_book.py --fast
 
-book: $(READY) ## build the book from the stored outputs of the full data
+book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 	$(BIN)/python tools/build_book.py
 
-test: $(READY) ## run all tests, notebooks included
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## run all tests, the notebooks among them
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lab: $(READY) ## open JupyterLab
-	$(BIN)/python -m jupyterlab notebooks
+lab: $(INSTALLED)  ## open the notebooks in JupyterLab
+	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks
 
-render: $(READY) ## run the notebooks on the full data and store the outputs (CHAPTER=3 for one)
+render: $(INSTALLED)  ## run all notebooks (or one: CHAPTER=3) on the full data, store the outputs
 	$(BIN)/python tools/render.py $(if $(CHAPTER),--chapter $(CHAPTER))
 
-clean: ## remove what was built, keep .venv and data
+clean:  ## remove what was built; .venv and data stay
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,81 +1,121 @@
-"""Build the book: python tools/build_book.py [--fast]
+"""Build the book at book/_build/html/index.html; a warning is an error.
 
-Without --fast from the notebooks' stored outputs; with it from the copies that tools/run_fast.py
-made, with a line on every page that says so. Warnings are errors, and the pages are counted,
-because the builder may report an error and yet exit with status 0.
+    python tools/build_book.py          from the outputs stored in notebooks/: the one to publish
+    python tools/build_book.py --fast   from the last fast run, with a line that says so on top
+
+The sources are first put together in book/_build/stage/.
 """
 
 import argparse
-import os
+import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import yaml
+from course import Course, CourseError, notebook_text, read_notebook, run_tool, write_if_changed
+from frame import BADGES
 
-import nbformat  # noqa: E402
-
-from tools.course import BOOK, BUILD, FAST_RUNS, ROOT, chapters, pages  # noqa: E402
-
-STAGE = BUILD / "source"
 BANNER = (
-    '<div class="fast-run">This page shows a <strong>fast run on bundled sample data</strong>: '
-    "small budgets, few images. The numbers of the full data sets are in the published book."
-    "</div>"
+    "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
+    "lower numbers. The published book shows the full runs."
+)
+MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg.js")
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+# What a page would fetch from elsewhere when it is opened: <script src=…>, <img src=…> and so on.
+REMOTE = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""
+    r"""|<link\b(?=[^>]*\brel=["']?stylesheet)[^>]*\bhref=["']?(?P<href>(?:https?:)?//[^"'\s>]+)"""
 )
 
 
-def stage(fast: bool) -> None:
-    """Copy the pages into a folder of their own, so that no other file is looked at."""
-    shutil.rmtree(STAGE, ignore_errors=True)
-    (STAGE / "notebooks").mkdir(parents=True)
-    shutil.copytree(BOOK, STAGE / "book", ignore=shutil.ignore_patterns("_build"))
-    for path in chapters():
-        source = FAST_RUNS / path.name if fast else path
-        if not source.exists():
-            sys.exit(f"error: {source.name} has no fast run; run tools/run_fast.py first")
-        notebook = nbformat.read(source, as_version=4)
-        if fast:
-            title, _, rest = notebook.cells[0].source.partition("\n")
-            notebook.cells[0].source = f"{title}\n\n{BANNER}\n{rest}"
-        nbformat.write(notebook, STAGE / "notebooks" / path.name)
+def stage(course: Course, *, fast: bool) -> Path:
+    """Copy all sources of the book into one clean folder and return it.
+
+    Raises:
+        CourseError: a page is missing, or there was no fast run.
+    """
+    folder = course.build / "stage"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(course.book, folder / "book", ignore=shutil.ignore_patterns("_build"))
+    config = course.config
     if fast:
-        index = STAGE / "book" / "index.md"
-        title, _, rest = index.read_text(encoding="utf-8").partition("\n")
-        index.write_text(f"{title}\n\n{BANNER}\n{rest}", encoding="utf-8")
+        config.setdefault("html", {})["announcement"] = BANNER
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (folder / "book" / "_config.yml").write_text(text, encoding="utf-8")
+    for chapter in course.chapters():
+        source = course.fast / f"{chapter.entry}.ipynb" if fast else chapter.notebook
+        if fast and not source.exists():
+            raise CourseError(f"no fast run of {chapter.entry}: python tools/run_fast.py first")
+        notebook = read_notebook(source)
+        # The book has its own buttons for Colab, Binder and download at the top of the page.
+        notebook.cells[0].source = BADGES.sub("", notebook.cells[0].source)
+        write_if_changed(folder / f"{chapter.entry}.ipynb", notebook_text(notebook))
+    package, path = MATHJAX
+    mathjax = folder / "book" / "_static" / config["sphinx"]["config"]["mathjax_path"]
+    mathjax.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(str(importlib.metadata.distribution(package).locate_file(path)), mathjax)
+    return folder
 
 
-def build() -> None:
-    """Run Jupyter Book on the staged pages and put the result into book/_build/html."""
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(STAGE)]
-    command += ["--config", str(STAGE / "book" / "_config.yml")]
-    command += ["--toc", str(STAGE / "book" / "_toc.yml"), "--path-output", str(STAGE)]
-    command += ["-W", "-n", "--keep-going", "--quiet"]
+def build(folder: Path) -> Path:
+    """Run Jupyter Book on the staged sources; return the folder with the pages.
+
+    Raises:
+        CourseError: it failed, or it warned.
+    """
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "-q"]
+    command += ["--config", str(folder / "book" / "_config.yml")]
+    command += ["--toc", str(folder / "book" / "_toc.yml"), "--path-output", str(folder)]
+    command += ["-W", "-n", "--keep-going"]
     done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", errors="replace"
     )
-    html = STAGE / "_build" / "html"
-    missing = [page for page in pages() if not (html / f"{page}.html").exists()]
-    if done.returncode or missing:
-        print(done.stdout)
-        sys.exit(f"error: the book was not built (missing pages: {', '.join(missing) or 'none'})")
-    shutil.rmtree(BUILD / "html", ignore_errors=True)
-    shutil.move(html, BUILD / "html")
+    if done.returncode != 0:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        raise CourseError(f"Jupyter Book ended with status {done.returncode}: see above")
+    return folder / "_build" / "html"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fast", action="store_true", help="from the fast runs")
-    stage(parser.parse_args().fast)
-    build()
-    print(f"{len(pages())} pages; open book/_build/html/index.html")
+def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
+    """What is wrong with the built pages, one line each."""
+    found = []
+    for entry in course.entries:
+        page = html / f"{entry}.html"
+        if not page.exists():
+            found.append(f"{entry} is in book/_toc.yml, but its page was not built")
+            continue
+        text = page.read_text(encoding="utf-8")
+        if fast and BANNER not in text:
+            found.append(f"{entry} does not say that it shows a fast run")
+        if str(course.root) in text or str(Path.home()) + "/" in text:
+            found.append(f"{entry} shows a path of this machine")
+        found += [f"{entry} needs {m['src'] or m['href']} to be read" for m in REMOTE.finditer(text)]
+    if not (html / "index.html").exists():
+        found.append("the book has no index.html")
+    return found
+
+
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    """Build the book and say where it is."""
+    parser = argparse.ArgumentParser(description="the book, from stored or from fast runs")
+    parser.add_argument("--fast", action="store_true", help="from the last fast run")
+    options = parser.parse_args(arguments)
+    course = course or Course()
+    folder = stage(course, fast=options.fast)
+    html = build(folder)
+    wrong = faults(html, course, fast=options.fast)
+    if wrong:
+        print(*wrong, sep="\n", file=sys.stderr)
+        raise CourseError(f"the book was built with {len(wrong)} faults: see above")
+    shutil.rmtree(course.html, ignore_errors=True)
+    shutil.move(html, course.html)
+    shutil.rmtree(folder)
+    print(f"{len(course.entries)} pages: open {course.html / 'index.html'}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

@@ -1,60 +1,83 @@
-"""Run a notebook from top to bottom in a fresh kernel."""
+"""Run a notebook top to bottom in a new kernel of this very Python."""
 
-import hashlib
 import os
-import sys
+import re
 import time
 from pathlib import Path
 
-import nbformat
+from course import CourseError
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
 
-from tools.course import NOTEBOOKS
-
-KEPT_METADATA = ("kernelspec", "course")
-
-
-def code_digest(notebook: nbformat.NotebookNode) -> str:
-    """SHA-256 over the sources of all code cells: outputs belong to exactly this code."""
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+# A line that tqdm or Lightning redraws: "train:  40%|████      | 2/5 [00:01<00:02, 1.9it/s]".
+PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[|it/s\]|s/it\]")
+PROFILES = ("COURSE_FAST", "COURSE_RENDER")
 
 
-def run(path: Path, variables: dict[str, str]) -> tuple[nbformat.NotebookNode, float]:
-    """Run `path` with these environment variables; return it with its outputs, and the seconds.
+def run(notebook: NotebookNode, folder: Path, environment: dict[str, str]) -> float:
+    """Execute the notebook in `folder` and store its outputs in it; return the seconds.
 
-    A cell that fails ends the program with the cell's error.
+    `environment` adds to the process's own; COURSE_FAST and COURSE_RENDER come from it alone.
+
+    Raises:
+        CourseError: a cell failed, or the kernel died.
     """
-    notebook = nbformat.read(path, as_version=4)
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(variables)
-    started = time.perf_counter()
+    inherited = {name: value for name, value in os.environ.items() if name not in PROFILES}
+    # No kernel folders: "python3" is then always this interpreter, whatever else is installed.
+    manager = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+    )
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=None,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    start = time.perf_counter()
     try:
-        client = NotebookClient(
-            notebook,
-            timeout=3600,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(NOTEBOOKS)}},
-            record_timing=False,
-        )
-        client.execute()
-    except CellExecutionError as error:
-        sys.exit(f"error: {path.name} does not run\n{error}")
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    seconds = time.perf_counter() - started
-    _strip(notebook)
-    notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
-    return notebook, seconds
+        client.execute(env=inherited | environment)
+    except (CellExecutionError, DeadKernelError) as error:
+        raise CourseError(str(error)) from error
+    seconds = time.perf_counter() - start
+    tidy(notebook)
+    return seconds
 
 
-def _strip(notebook: nbformat.NotebookNode) -> None:
-    """Remove progress bars and what changes from run to run without meaning."""
-    for key in [key for key in notebook.metadata if key not in KEPT_METADATA]:
-        del notebook.metadata[key]
+def tidy(notebook: NotebookNode) -> None:
+    """Remove progress bars and what changes from run to run without meaning anything."""
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr":
+                output.text = without_progress(output.text)
+                if not output.text.strip():
+                    continue
+            kept.append(output)
+        cell.outputs = kept
+
+
+def without_progress(text: str) -> str:
+    """The text without the lines that a progress bar drew."""
+    lines = re.split(r"(?<=\n)", text.replace("\r\n", "\n"))
+    return "".join(
+        line for line in lines if "\r" not in line and "\x1b[A" not in line
+        and not PROGRESS.search(line)
+    )
+
+
+def complaints(notebook: NotebookNode) -> list[str]:
+    """What is left on stderr: warnings that a reader should not have to see."""
+    return [
+        output.text.strip()
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream" and output.name == "stderr"
+    ]

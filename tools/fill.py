@@ -1,87 +1,146 @@
-"""Fill measured numbers into the text: python tools/fill.py [--check]
+"""Put recorded numbers into the text.
 
-Between `<!-- result:KEY|FORMAT -->` and `<!-- /result -->` stands the number that
-book/results.json has for KEY, written as FORMAT says. KEY ends in the field's name.
+    python tools/fill.py            fill all markers from book/results.json
+    python tools/fill.py --check    change nothing; exit status 1 if something would change
+
+A marker names a number and how to write it:
+
+    <!-- result:cnn_large.mnist.test_accuracy|percent -->99.4 %<!-- /result -->
+
+In a table, where | ends a cell, write : instead: <!-- result:KEY:percent -->. Formats: percent
+(99.4 %; percent0 to percent3 set the decimals), seconds (83 s), minutes (6 minutes),
+thousands (1,234), plain.
 """
 
 import argparse
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from course import (
+    Course,
+    CourseError,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    write_if_changed,
+    write_atomically,
+)
 
-import nbformat  # noqa: E402
-
-from tools.course import BOOK, NOTEBOOKS, RESULTS, ROOT  # noqa: E402
-
-# In a Markdown table the bar has to be escaped.
-MARKER = re.compile(r"(<!-- result:([\w.]+)\\?\|(\w+) -->)(.*?)(<!-- /result -->)")
-
-
-def _minutes(value: float) -> str:
-    count = max(1, round(value / 60))
-    return "1 minute" if count == 1 else f"{count} minutes"
-
-
-FORMATS: dict[str, Callable[[float], str]] = {
-    "percent": lambda value: f"{100 * value:.2f} %",
-    "percent1": lambda value: f"{100 * value:.1f} %",
-    "seconds": lambda value: f"{value:.0f} s",
-    "minutes": _minutes,
-    "thousands": lambda value: f"{value:,.0f}",
-    "plain": lambda value: f"{value:g}",
-}
+MARKER = re.compile(
+    r"(?P<open><!-- result:(?P<key>[\w.-]+)[|:](?P<format>\w+) -->)"
+    r"(?P<old>.*?)(?P<close><!-- /result -->)",
+    re.DOTALL,
+)
+UNKNOWN = "?"
 
 
-def filled(text: str, results: dict[str, dict[str, float]], where: str) -> str:
-    """`text` with every marker's number put in; an unknown key or format ends the program."""
-
-    def number(match: re.Match[str]) -> str:
-        key, field = match[2].rsplit(".", 1)
-        try:
-            shown = FORMATS[match[3]](results[key][field])
-        except KeyError as error:
-            sys.exit(f"error: {where}: no result or format {error} for {match[1]}")
-        return f"{match[1]}{shown}{match[5]}"
-
-    return MARKER.sub(number, text)
+def read_results(course: Course) -> dict[str, dict[str, Any]]:
+    """The recorded numbers; empty before the first full run."""
+    if not course.results.exists():
+        return {}
+    return json.loads(course.results.read_text(encoding="utf-8"))
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
-    check = parser.parse_args(argv).check
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    texts = [ROOT / "README.md", *BOOK.glob("*.md"), *NOTEBOOKS.glob("*.py")]
-    stale = [path for path in texts if not _fill_text(path, results, check)]
-    stale += [p for p in NOTEBOOKS.glob("*.ipynb") if not _fill_notebook(p, results, check)]
-    if check and stale:
-        names = ", ".join(path.name for path in stale)
-        sys.exit(f"error: numbers differ from book/results.json in {names}; run tools/fill.py")
+def record(course: Course, key: str, **numbers: float) -> None:
+    """Add numbers to book/results.json; the fields that are not given stay."""
+    results = read_results(course)
+    results[key] = results.get(key, {}) | numbers
+    text = json.dumps(results, indent=2, sort_keys=True) + "\n"
+    write_atomically(course.results, lambda file: file.write(text.encode("utf-8")))
 
 
-def _fill_text(path: Path, results: dict[str, dict[str, float]], check: bool) -> bool:
-    before = path.read_text(encoding="utf-8")
-    after = filled(before, results, path.name)
-    if after != before and not check:
-        path.write_text(after, encoding="utf-8")
-    return after == before
+def write_number(value: Any, style: str) -> str:
+    """A number as the text shows it.
+
+    Raises:
+        CourseError: there is no such format.
+    """
+    percent = re.fullmatch(r"percent([0-3]?)", style)
+    if percent:
+        return f"{100 * value:.{percent[1] or 1}f} %"
+    if style == "seconds":
+        return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
+    if style == "minutes":
+        minutes = max(1, round(value / 60))
+        return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    if style == "thousands":
+        return f"{value:,.0f}"
+    if style == "plain":
+        return str(value)
+    raise CourseError(f"unknown format in a result marker: {style}")
 
 
-def _fill_notebook(path: Path, results: dict[str, dict[str, float]], check: bool) -> bool:
-    notebook = nbformat.read(path, as_version=4)
-    same = True
+def fill(text: str, results: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
+    """Return the text with its markers filled, and the keys that have no number."""
+    missing = []
+
+    def replacement(match: re.Match[str]) -> str:
+        key, _, field = match["key"].rpartition(".")
+        number = results.get(key, {}).get(field)
+        if number is None:
+            missing.append(match["key"])
+            written = UNKNOWN
+        else:
+            written = write_number(number, match["format"])
+        return match["open"] + written + match["close"]
+
+    return MARKER.sub(replacement, text), missing
+
+
+def places(course: Course) -> list[Path]:
+    """All files that may hold markers."""
+    found = [course.root / "README.md", *sorted(course.book.glob("*.md"))]
+    for chapter in course.chapters():
+        found += [chapter.pair, chapter.notebook]
+    return [path for path in found if path.exists()]
+
+
+def filled(path: Path, results: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
+    """The text that a file should have, and the keys that have no number."""
+    if path.suffix != ".ipynb":
+        return fill(path.read_text(encoding="utf-8"), results)
+    notebook, missing = read_notebook(path), []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            after = filled(cell.source, results, path.name)
-            same, cell.source = same and after == cell.source, after
-    if not same and not check:
-        nbformat.write(notebook, path)
-    return same
+            cell.source, unknown = fill(cell.source, results)
+            missing += unknown
+    return notebook_text(notebook), missing
+
+
+def problems(course: Course) -> list[str]:
+    """One line for each file that is not filled, and for each number that is not there."""
+    results, found = read_results(course), []
+    for path in places(course):
+        name = path.relative_to(course.root).as_posix()
+        text, missing = filled(path, results)
+        if path.read_text(encoding="utf-8") != text:
+            found.append(f"{name} is out of step: run python tools/fill.py")
+        found += [f"{name}: no number for {key}; make render records it" for key in missing]
+    return found
+
+
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    """Fill or check all files."""
+    parser = argparse.ArgumentParser(description="recorded numbers into the text")
+    parser.add_argument("--check", action="store_true", help="change nothing, only tell")
+    options = parser.parse_args(arguments)
+    course = course or Course()
+    if options.check:
+        found = problems(course)
+        print(*found, sep="\n", end="\n" if found else "")
+        return 1 if found else 0
+    results = read_results(course)
+    for path in places(course):
+        text, missing = filled(path, results)
+        name = path.relative_to(course.root).as_posix()
+        if write_if_changed(path, text):
+            print(f"filled {name}")
+        for key in missing:
+            print(f"{name}: no number yet for {key}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

@@ -1,130 +1,147 @@
-"""Write the badges and the set-up cell into every notebook: python tools/frame.py [--check]
+"""Write what is the same in every notebook, and keep each notebook and its .py pair in step.
 
-Both are the same in all notebooks and are made from the repository's address in book/_config.yml.
-The README's Colab badges come from there too. At the end every pair of notebook and script agrees.
+    python tools/frame.py           write badges and set-up cells, make the .ipynb from the .py
+    python tools/frame.py --check   change nothing; exit status 1 if something would change
+
+The .py file is the source. Outputs that are stored in the .ipynb stay with their cells.
 """
 
 import argparse
 import re
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from course import (
+    Chapter,
+    Course,
+    CourseError,
+    notebook_text,
+    pair_text,
+    read_notebook,
+    read_pair,
+    run_tool,
+    tags,
+    write_if_changed,
+)
+from jupytext.combine import combine_inputs_with_outputs
+from nbformat import NotebookNode
 
-import jupytext  # noqa: E402
-import nbformat  # noqa: E402
-
-from tools.course import NOTEBOOKS, ROOT, chapters, pages, repository_url  # noqa: E402
-
-SETUP_TAG = "course-setup"
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
-README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
-COLAB = "https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb"
-COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
-BINDER = "https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/notebooks/{name}.ipynb"
-SETUP = """\
-# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
+
+# What the course imports and Colab does not have. No versions: what is there already stays.
+NOT_ON_COLAB = ("pytorch_lightning",)
+
+SETUP = '''\
+# Set-up, the same in every chapter: find the course's folder, or fetch it (on Colab, say).
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
-if root is None:
-    root = here / "{folder}"
-    if not root.exists():
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "{url}", str(root)], check=True)
-if str(root) not in sys.path:
-    sys.path.insert(0, str(root))
-for module, package in {{"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}}.items():
-    if importlib.util.find_spec(module) is None:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)"""
+folders = [Path.cwd(), *Path.cwd().parents]
+course = next((f for f in folders if (f / "helpers" / "profiles.py").exists()), None)
+if course is None:
+    course = Path.cwd() / "{name}"
+    if not course.exists():
+        address = "{repository}"
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, course], check=True)
+sys.path.insert(0, str(course))
+
+# Install what is missing; leave what is there as it is.
+missing = [package for package in {packages!r} if not importlib.util.find_spec(package)]
+if missing:
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)'''
 
 
-def setup_cell() -> str:
-    url = repository_url()
-    return SETUP.format(url=url, folder=url.rsplit("/", 1)[1])
-
-
-def badges(name: str) -> str:
-    """Badges for Colab and Binder, and a link to the notebook's file."""
-    url = repository_url()
-    repository = url.removeprefix("https://github.com/")
-    colab = COLAB.format(repository=repository, name=name)
-    binder = BINDER.format(repository=repository, name=name)
-    return (
-        f"[Open in Colab]({colab}) · [Open in Binder]({binder}) · "
-        f"[Download]({url}/raw/main/notebooks/{name}.ipynb)"
+def badges(entry: str, course: Course) -> str:
+    """The links of one notebook: run it, get it, read it."""
+    repository, branch, path = course.repository, course.branch, f"{entry}.ipynb"
+    home = repository.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{home}/blob/{branch}/{path}"
+    binder = f"https://mybinder.org/v2/gh/{home}/{branch}?urlpath=lab/tree/{path}"
+    return "\n".join(
+        [
+            "<!-- badges -->",
+            "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+            f"({colab})",
+            f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})",
+            f"[Download]({repository}/raw/{branch}/{path}) ·",
+            f"[See on GitHub]({repository}/blob/{branch}/{path})",
+            "<!-- /badges -->",
+        ]
     )
 
 
-def framed(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Put badges and set-up into `notebook`; it must have a place for both."""
-    title = notebook.cells[0]
-    if not BADGES.search(title.source):
-        sys.exit(f"error: {name}: the first cell has no <!-- badges --> block")
-    block = f"<!-- badges -->\n{badges(name)}\n<!-- /badges -->"
-    title.source = BADGES.sub(lambda _: block, title.source, count=1)
-    setups = [c for c in notebook.cells if SETUP_TAG in c.metadata.get("tags", [])]
-    if len(setups) != 1:
-        sys.exit(f"error: {name}: {len(setups)} cells have the tag {SETUP_TAG}, not one")
-    setups[0].source = setup_cell()
+def setup_cell(course: Course) -> str:
+    """The code of the set-up cell."""
+    return SETUP.format(
+        name=course.repository.rsplit("/", 1)[-1],
+        repository=course.repository,
+        packages=list(NOT_ON_COLAB),
+    ).replace("['", '["').replace("']", '"]').replace("', '", '", "')
 
 
-def framed_readme(text: str) -> str:
-    repository = repository_url().removeprefix("https://github.com/")
+def frame(notebook: NotebookNode, entry: str, course: Course) -> None:
+    """Put the current badges and set-up cell into a notebook.
 
-    def badge(match: re.Match[str]) -> str:
-        link = COLAB.format(repository=repository, name=match[1])
-        return f"<!-- colab:{match[1]} -->[![Open in Colab]({COLAB_IMAGE})]({link})"
-
-    return README_BADGE.sub(badge, text)
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
-    check = parser.parse_args(argv).check
-    stale = [page for page in pages() if page.startswith("notebooks/") and not _frame(page, check)]
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    after = framed_readme(before)
-    if after != before:
-        stale.append("README.md")
-        if not check:
-            readme.write_text(after, encoding="utf-8")
-    if check and stale:
-        sys.exit(f"error: run tools/frame.py: {', '.join(stale)}")
-    chapters()
+    Raises:
+        CourseError: the notebook has no place for them.
+    """
+    if not notebook.cells or not BADGES.search(notebook.cells[0].source):
+        raise CourseError(f"{entry}: the first cell needs <!-- badges --> … <!-- /badges -->")
+    block = badges(entry, course)
+    notebook.cells[0].source = BADGES.sub(lambda _: block, notebook.cells[0].source)
+    places = [cell for cell in notebook.cells if "course-setup" in tags(cell)]
+    if len(places) != 1 or places[0].cell_type != "code":
+        raise CourseError(f'{entry}: exactly one code cell needs the tag "course-setup"')
+    places[0].source = setup_cell(course)
 
 
-def _frame(page: str, check: bool) -> bool:
-    """Frame one chapter. The script's cells count; the notebook's outputs are kept."""
-    name = page.removeprefix("notebooks/")
-    script, path = NOTEBOOKS / f"{name}.py", NOTEBOOKS / f"{name}.ipynb"
-    source = script.read_text(encoding="utf-8")
-    notebook = jupytext.reads(source, fmt="py:percent")
-    framed(notebook, name)
-    settings = jupytext.config.load_jupytext_config(str(script))
-    text = jupytext.writes(notebook, fmt="py:percent", config=settings)
-    if path.exists():
-        notebook = jupytext.combine.combine_inputs_with_outputs(
-            notebook, nbformat.read(path, as_version=4), fmt="py:percent"
-        )
-    same = text == source and path.exists() and _same_cells(notebook, path)
-    if not same and not check:
-        script.write_text(text, encoding="utf-8")
-        nbformat.write(notebook, path)
-    return same
+def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
+    """The texts that the .py and the .ipynb of a chapter should have."""
+    if not chapter.pair.exists():
+        raise CourseError(f"{chapter.pair.name} is missing: it is the source of the notebook")
+    notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)
+    frame(notebook, chapter.entry, course)
+    pair = pair_text(notebook, course)
+    if chapter.notebook.exists():
+        stored = read_notebook(chapter.notebook)
+        notebook = combine_inputs_with_outputs(notebook, stored)
+        if "course" in stored.metadata:
+            notebook.metadata["course"] = stored.metadata["course"]
+    else:
+        for index, cell in enumerate(notebook.cells):
+            cell["id"] = f"cell-{index:02d}"
+    return pair, notebook_text(notebook)
 
 
-def _same_cells(notebook: nbformat.NotebookNode, path: Path) -> bool:
-    stored = nbformat.read(path, as_version=4)
-    return [(c.cell_type, c.source) for c in notebook.cells] == [
-        (c.cell_type, c.source) for c in stored.cells
-    ]
+def drift(course: Course) -> list[str]:
+    """The files, relative to the course, that `frame.py` would change."""
+    wrong = []
+    for chapter in course.chapters():
+        texts = framed(chapter, course)
+        for path, text in zip((chapter.pair, chapter.notebook), texts, strict=True):
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                wrong.append(path.relative_to(course.root).as_posix())
+    return wrong
+
+
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    """Write or check all notebooks."""
+    parser = argparse.ArgumentParser(description="badges, set-up cells and .py pairs")
+    parser.add_argument("--check", action="store_true", help="change nothing, only tell")
+    options = parser.parse_args(arguments)
+    course = course or Course()
+    if options.check:
+        wrong = drift(course)
+        for name in wrong:
+            print(f"{name} is out of step: run python tools/frame.py")
+        return 1 if wrong else 0
+    for chapter in course.chapters():
+        texts = framed(chapter, course)
+        for path, text in zip((chapter.pair, chapter.notebook), texts, strict=True):
+            if write_if_changed(path, text):
+                print(f"wrote {path.relative_to(course.root).as_posix()}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

@@ -1,43 +1,49 @@
-"""Run the notebooks in the full profile and store their outputs: python tools/render.py
+"""Run the notebooks on the full data and store their outputs.
 
-With --chapter N only one. The numbers that the text quotes are filled in afterwards.
+    python tools/render.py                all chapters
+    python tools/render.py --chapter 3    one chapter
+
+The data must be there (COURSE_DATA=full unless you set COURSE_DATA): where it is looked for is
+said in helpers/data.py. Then the recorded numbers are put into the text, as tools/fill.py does.
 """
 
 import argparse
 import os
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import fill
+from course import (
+    Course,
+    code_digest,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    write_if_changed,
+)
+from execute import complaints, run
 
-import nbformat  # noqa: E402
 
-from helpers.files import write_atomically  # noqa: E402
-from helpers.results import record  # noqa: E402
-from tools import fill, frame  # noqa: E402
-from tools.course import chapters, environment  # noqa: E402
-from tools.execute import run  # noqa: E402
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chapter", type=int, help="render only this chapter")
-    number = parser.parse_args().chapter
-    selected = [p for p in chapters() if number is None or int(p.name[:2]) == number]
-    if not selected:
-        sys.exit(f"error: there is no chapter {number}")
-    data = os.environ.get("COURSE_DATA", "full")
-    os.environ["COURSE_RENDER"] = "1"
-    frame.main([])
-    for path in selected:
-        print(f"{path.name} …", end=" ", flush=True)
-        notebook, seconds = run(path, environment(COURSE_RENDER="1", COURSE_DATA=data))
-        text = nbformat.writes(notebook) + "\n"
-        write_atomically(path, lambda file, text=text: file.write(text.encode()))
-        record(f"chapters.{path.name[:2]}", full_seconds=round(seconds, 1))
-        print(f"{seconds:.0f} s", flush=True)
-    fill.main([])
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    """Render all chapters or one."""
+    parser = argparse.ArgumentParser(description="full runs, stored in notebooks/")
+    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3")
+    options = parser.parse_args(arguments)
+    course = course or Course()
+    environment = {"COURSE_RENDER": "1", "COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
+    warned = False
+    for chapter in course.chapters(options.chapter):
+        print(f"{chapter.entry} …", flush=True)
+        notebook = read_notebook(chapter.notebook)
+        seconds = run(notebook, chapter.notebook.parent, environment)
+        notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
+        write_if_changed(chapter.notebook, notebook_text(notebook))
+        fill.record(course, f"chapters.{chapter.number}", full_seconds=round(seconds, 1))
+        print(f"{chapter.entry}: {seconds:.0f} s", flush=True)
+        for text in complaints(notebook):
+            warned = True
+            print(f"{chapter.entry} wrote to stderr:\n{text}")
+    fill.main([], course)
+    return 1 if warned else 0
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

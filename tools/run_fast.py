@@ -1,30 +1,45 @@
-"""Run all notebooks in the fast profile, on the bundled sample, into copies.
+"""Run all notebooks in the fast profile on the bundled data, into copies.
 
-The notebooks themselves keep their stored outputs.
+    python tools/run_fast.py              all chapters, copies in book/_build/fast/notebooks/
+    python tools/run_fast.py --record     also store the seconds in book/results.json
+
+The notebooks in notebooks/ stay as they are.
 """
 
-import sys
-from pathlib import Path
+import argparse
+import shutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import fill
+from course import Course, notebook_text, read_notebook, run_tool, write_if_changed
+from execute import complaints, run
 
-import nbformat  # noqa: E402
-
-from tools.course import FAST_PROFILE, FAST_RUNS, chapters, environment  # noqa: E402
-from tools.execute import run  # noqa: E402
+ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 
 
-def main() -> None:
-    FAST_RUNS.mkdir(parents=True, exist_ok=True)
+def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+    """Run all chapters, or one."""
+    parser = argparse.ArgumentParser(description="fast runs, into copies")
+    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3")
+    parser.add_argument("--record", action="store_true", help="store the seconds")
+    options = parser.parse_args(arguments)
+    course = course or Course()
+    chapters = course.chapters(options.chapter)
+    if options.chapter is None:
+        shutil.rmtree(course.fast, ignore_errors=True)
     total = 0.0
-    for path in chapters():
-        print(f"{path.name} …", end=" ", flush=True)
-        notebook, seconds = run(path, environment(**FAST_PROFILE))
-        nbformat.write(notebook, FAST_RUNS / path.name)
+    for chapter in chapters:
+        notebook = read_notebook(chapter.notebook)
+        seconds = run(notebook, chapter.notebook.parent, ENVIRONMENT)
         total += seconds
-        print(f"{seconds:.0f} s", flush=True)
-    print(f"all chapters: {total:.0f} s")
+        write_if_changed(course.fast / f"{chapter.entry}.ipynb", notebook_text(notebook))
+        print(f"{chapter.entry}: {seconds:.1f} s", flush=True)
+        for text in complaints(notebook):
+            print(f"{chapter.entry} wrote to stderr:\n{text}")
+        if options.record:
+            fill.record(course, f"chapters.{chapter.number}", fast_seconds=round(seconds, 1))
+    print(f"{len(chapters)} notebooks in {total:.0f} s")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)
