@@ -4,6 +4,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 from course import CourseError
 from jupyter_client.kernelspec import KernelSpecManager
@@ -17,6 +18,13 @@ PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[|it/s\]|s/it\]")
 PROFILES = ("COURSE_FAST", "COURSE_RENDER")
 
 
+class ThisPython(AsyncKernelManager):
+    """Starts "python3" kernels with this interpreter, whatever kernels are installed elsewhere."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **options)
+
+
 def run(notebook: NotebookNode, folder: Path, environment: dict[str, str]) -> float:
     """Execute the notebook in `folder` and store its outputs in it; return the seconds.
 
@@ -26,13 +34,11 @@ def run(notebook: NotebookNode, folder: Path, environment: dict[str, str]) -> fl
         CourseError: a cell failed, or the kernel died.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in PROFILES}
-    # No kernel folders: "python3" is then always this interpreter, whatever else is installed.
-    manager = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
-    )
     client = NotebookClient(
         notebook,
-        km=manager,
+        kernel_name="python3",
+        kernel_manager_class=ThisPython,
+        extra_arguments=["--log-level=ERROR"],  # the kernel's own remarks, not the notebook's
         timeout=None,
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},

@@ -10,6 +10,7 @@ import argparse
 import re
 
 from course import (
+    KERNEL,
     Chapter,
     Course,
     CourseError,
@@ -101,6 +102,7 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
         raise CourseError(f"{chapter.pair.name} is missing: it is the source of the notebook")
     notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)
     frame(notebook, chapter.entry, course)
+    notebook.metadata["kernelspec"] = KERNEL
     pair = pair_text(notebook, course)
     if chapter.notebook.exists():
         stored = read_notebook(chapter.notebook)
