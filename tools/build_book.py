@@ -8,6 +8,7 @@ The sources are first put together in book/_build/stage/.
 
 import argparse
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -15,15 +16,23 @@ import sys
 from pathlib import Path
 
 import yaml
-from course import Course, CourseError, notebook_text, read_notebook, run_tool, write_if_changed
-from frame import BADGES
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.course import (  # noqa: E402
+    Course,
+    CourseError,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    write_if_changed,
+)
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
     "lower numbers. The published book shows the full runs."
 )
 MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg.js")
-JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 # What a page would fetch from elsewhere when it is opened: <script src=…>, <img src=…> and so on.
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""
@@ -50,8 +59,6 @@ def stage(course: Course, *, fast: bool) -> Path:
         if fast and not source.exists():
             raise CourseError(f"no fast run of {chapter.entry}: python tools/run_fast.py first")
         notebook = read_notebook(source)
-        # The book has its own buttons for Colab, Binder and download at the top of the page.
-        notebook.cells[0].source = BADGES.sub("", notebook.cells[0].source)
         write_if_changed(folder / f"{chapter.entry}.ipynb", notebook_text(notebook))
     package, path = MATHJAX
     mathjax = folder / "book" / "_static" / config["sphinx"]["config"]["mathjax_path"]
@@ -66,12 +73,16 @@ def build(folder: Path) -> Path:
     Raises:
         CourseError: it failed, or it warned.
     """
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "-q"]
+    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(folder), "-q"]
     command += ["--config", str(folder / "book" / "_config.yml")]
     command += ["--toc", str(folder / "book" / "_toc.yml"), "--path-output", str(folder)]
     command += ["-W", "-n", "--keep-going"]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", errors="replace"
+        command,
+        cwd=folder,
+        env=os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
     )
     if done.returncode != 0:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
@@ -93,7 +104,8 @@ def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
             found.append(f"{entry} does not say that it shows a fast run")
         if any(str(place) in text for place in private):
             found.append(f"{entry} shows a path of this machine")
-        found += [f"{entry} needs {m['src'] or m['href']} to be read" for m in REMOTE.finditer(text)]
+        remote = [match["src"] or match["href"] for match in REMOTE.finditer(text)]
+        found += [f"{entry} needs {address} to be read" for address in remote]
     if not (html / "index.html").exists():
         found.append("the book has no index.html")
     return found

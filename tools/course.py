@@ -13,11 +13,9 @@ import yaml
 from jupytext.config import JupytextConfiguration, load_jupytext_config
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+from helpers.files import write_atomically
 
-from helpers.files import write_atomically  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 # Without versions: the same on every machine.
 LANGUAGE = {

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from course import CourseError
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
+
+from tools.course import CourseError
 
 # A line that tqdm or Lightning redraws: "train:  40%|████      | 2/5 [00:01<00:02, 1.9it/s]".
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[|it/s\]|s/it\]")
@@ -73,8 +74,9 @@ def without_progress(text: str) -> str:
     """The text without the lines that a progress bar drew."""
     lines = re.split(r"(?<=\n)", text.replace("\r\n", "\n"))
     return "".join(
-        line for line in lines if "\r" not in line and "\x1b[A" not in line
-        and not PROGRESS.search(line)
+        line
+        for line in lines
+        if "\r" not in line and "\x1b[A" not in line and not PROGRESS.search(line)
     )
 
 

@@ -5,31 +5,34 @@
 
 A marker names a number and how to write it:
 
-    <!-- result:cnn_large.mnist.test_accuracy|percent -->99.4 %<!-- /result -->
+    <!-- result:cnn_large.mnist.test_accuracy|percent -->99.41 %<!-- /result -->
 
-In a table, where | ends a cell, write : instead: <!-- result:KEY:percent -->. Formats: percent
-(99.4 %; percent0 to percent3 set the decimals), seconds (83 s), minutes (6 minutes),
-thousands (1,234), plain.
+In a table, where a bar ends the cell, write \\| instead. Formats: percent (99.41 %),
+percent1 (99.4 %), seconds (83 s), minutes (6 minutes), thousands (1,234), plain.
 """
 
 import argparse
 import json
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course import (
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from helpers.files import write_atomically  # noqa: E402
+from tools.course import (  # noqa: E402
     Course,
     CourseError,
     notebook_text,
     read_notebook,
     run_tool,
     write_if_changed,
-    write_atomically,
 )
 
 MARKER = re.compile(
-    r"(?P<open><!-- result:(?P<key>[\w.-]+)[|:](?P<format>\w+) -->)"
+    r"(?P<open><!-- result:(?P<key>[\w.-]+)\\?\|(?P<format>\w+) -->)"
     r"(?P<old>.*?)(?P<close><!-- /result -->)",
     re.DOTALL,
 )
@@ -51,39 +54,39 @@ def record(course: Course, key: str, **numbers: float) -> None:
     write_atomically(course.results, lambda file: file.write(text.encode("utf-8")))
 
 
-def write_number(value: Any, style: str) -> str:
-    """A number as the text shows it.
+def _minutes(value: float) -> str:
+    count = max(1, round(value / 60))
+    return "1 minute" if count == 1 else f"{count} minutes"
 
-    Raises:
-        CourseError: there is no such format.
-    """
-    percent = re.fullmatch(r"percent([0-3]?)", style)
-    if percent:
-        return f"{100 * value:.{percent[1] or 1}f} %"
-    if style == "seconds":
-        return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
-    if style == "minutes":
-        minutes = max(1, round(value / 60))
-        return "1 minute" if minutes == 1 else f"{minutes} minutes"
-    if style == "thousands":
-        return f"{value:,.0f}"
-    if style == "plain":
-        return str(value)
-    raise CourseError(f"unknown format in a result marker: {style}")
+
+FORMATS: dict[str, Callable[[float], str]] = {
+    "percent": lambda value: f"{100 * value:.2f} %",
+    "percent1": lambda value: f"{100 * value:.1f} %",
+    "seconds": lambda value: f"{value:.0f} s",
+    "minutes": _minutes,
+    "thousands": lambda value: f"{value:,.0f}",
+    "plain": lambda value: f"{value:g}",
+}
 
 
 def fill(text: str, results: dict[str, dict[str, Any]]) -> tuple[str, list[str]]:
-    """Return the text with its markers filled, and the keys that have no number."""
+    """Return the text with its markers filled, and the keys that have no number.
+
+    Raises:
+        CourseError: a marker names an unknown format.
+    """
     missing = []
 
     def replacement(match: re.Match[str]) -> str:
+        if match["format"] not in FORMATS:
+            raise CourseError(f"unknown format in a result marker: {match['format']}")
         key, _, field = match["key"].rpartition(".")
         number = results.get(key, {}).get(field)
         if number is None:
             missing.append(match["key"])
             written = UNKNOWN
         else:
-            written = write_number(number, match["format"])
+            written = FORMATS[match["format"]](number)
         return match["open"] + written + match["close"]
 
     return MARKER.sub(replacement, text), missing

@@ -1,15 +1,24 @@
-"""Write what is the same in every notebook, and keep each notebook and its .py pair in step.
+"""Write what is the same in every notebook, and keep notebooks and their .py pairs in step.
 
-    python tools/frame.py           write badges and set-up cells, make the .ipynb from the .py
+    python tools/frame.py           write badges and set-up cells, then the .ipynb from the .py
     python tools/frame.py --check   change nothing; exit status 1 if something would change
+
+The README's Colab badges are written too.
 
 The .py file is the source. Outputs that are stored in the .ipynb stay with their cells.
 """
 
 import argparse
 import re
+import sys
+from pathlib import Path
 
-from course import (
+from jupytext.combine import combine_inputs_with_outputs
+from nbformat import NotebookNode
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.course import (  # noqa: E402
     KERNEL,
     Chapter,
     Course,
@@ -22,62 +31,62 @@ from course import (
     tags,
     write_if_changed,
 )
-from jupytext.combine import combine_inputs_with_outputs
-from nbformat import NotebookNode
 
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
+README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
+COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
-# What the course imports and Colab does not have. No versions: what is there already stays.
-NOT_ON_COLAB = ("pytorch_lightning",)
-
-SETUP = '''\
-# Set-up, the same in every chapter: find the course's folder, or fetch it (on Colab, say).
+# It installs only what Colab does not have, and without versions: what is there stays.
+SETUP = """\
+# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-folders = [Path.cwd(), *Path.cwd().parents]
-course = next((f for f in folders if (f / "helpers" / "profiles.py").exists()), None)
-if course is None:
-    course = Path.cwd() / "{name}"
-    if not course.exists():
-        address = "{repository}"
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, course], check=True)
-sys.path.insert(0, str(course))
+here = Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+if root is None:
+    root = here / "{folder}"
+    if not root.exists():
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "{url}", str(root)], check=True)
+if str(root) not in sys.path:
+    sys.path.insert(0, str(root))
+for module, package in {{"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}}.items():
+    if importlib.util.find_spec(module) is None:
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)"""
 
-# Install what is missing; leave what is there as it is.
-missing = [package for package in {packages!r} if not importlib.util.find_spec(package)]
-if missing:
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)'''
+
+def colab(entry: str, course: Course) -> str:
+    """The address that opens a chapter in Colab."""
+    home = course.repository.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{home}/blob/{course.branch}/{entry}.ipynb"
 
 
 def badges(entry: str, course: Course) -> str:
-    """The links of one notebook: run it, get it, read it."""
-    repository, branch, path = course.repository, course.branch, f"{entry}.ipynb"
-    home = repository.removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{home}/blob/{branch}/{path}"
-    binder = f"https://mybinder.org/v2/gh/{home}/{branch}?urlpath=lab/tree/{path}"
-    return "\n".join(
-        [
-            "<!-- badges -->",
-            "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-            f"({colab})",
-            f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})",
-            f"[Download]({repository}/raw/{branch}/{path}) ·",
-            f"[See on GitHub]({repository}/blob/{branch}/{path})",
-            "<!-- /badges -->",
-        ]
+    """The links of one notebook: run it in Colab or Binder, or get it."""
+    home = course.repository.removeprefix("https://github.com/")
+    binder = f"https://mybinder.org/v2/gh/{home}/{course.branch}?urlpath=lab/tree/{entry}.ipynb"
+    download = f"{course.repository}/raw/{course.branch}/{entry}.ipynb"
+    return (
+        f"<!-- badges -->\n[Open in Colab]({colab(entry, course)}) · "
+        f"[Open in Binder]({binder}) · [Download]({download})\n<!-- /badges -->"
     )
 
 
 def setup_cell(course: Course) -> str:
     """The code of the set-up cell."""
-    return SETUP.format(
-        name=course.repository.rsplit("/", 1)[-1],
-        repository=course.repository,
-        packages=list(NOT_ON_COLAB),
-    ).replace("['", '["').replace("']", '"]').replace("', '", '", "')
+    return SETUP.format(url=course.repository, folder=course.repository.rsplit("/", 1)[-1])
+
+
+def framed_readme(text: str, course: Course) -> str:
+    """The README with its Colab badges, one behind each <!-- colab:NAME -->."""
+
+    def badge(match: re.Match[str]) -> str:
+        link = colab(f"notebooks/{match[1]}", course)
+        return f"<!-- colab:{match[1]} -->[![Open in Colab]({COLAB_IMAGE})]({link})"
+
+    return README_BADGE.sub(badge, text)
 
 
 def frame(notebook: NotebookNode, entry: str, course: Course) -> None:
@@ -115,15 +124,24 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     return pair, notebook_text(notebook)
 
 
+def wanted(course: Course) -> dict[Path, str]:
+    """What every framed file should say."""
+    texts = {}
+    readme = course.root / "README.md"
+    if readme.exists():
+        texts[readme] = framed_readme(readme.read_text(encoding="utf-8"), course)
+    for chapter in course.chapters():
+        texts[chapter.pair], texts[chapter.notebook] = framed(chapter, course)
+    return texts
+
+
 def drift(course: Course) -> list[str]:
     """The files, relative to the course, that `frame.py` would change."""
-    wrong = []
-    for chapter in course.chapters():
-        texts = framed(chapter, course)
-        for path, text in zip((chapter.pair, chapter.notebook), texts, strict=True):
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                wrong.append(path.relative_to(course.root).as_posix())
-    return wrong
+    return [
+        path.relative_to(course.root).as_posix()
+        for path, text in wanted(course).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
@@ -137,11 +155,9 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         for name in wrong:
             print(f"{name} is out of step: run python tools/frame.py")
         return 1 if wrong else 0
-    for chapter in course.chapters():
-        texts = framed(chapter, course)
-        for path, text in zip((chapter.pair, chapter.notebook), texts, strict=True):
-            if write_if_changed(path, text):
-                print(f"wrote {path.relative_to(course.root).as_posix()}")
+    for path, text in wanted(course).items():
+        if write_if_changed(path, text):
+            print(f"wrote {path.relative_to(course.root).as_posix()}")
     return 0
 
 

@@ -9,9 +9,13 @@ said in helpers/data.py. Then the recorded numbers are put into the text, as too
 
 import argparse
 import os
+import sys
+from pathlib import Path
 
-import fill
-from course import (
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools import fill, frame  # noqa: E402
+from tools.course import (  # noqa: E402
     Course,
     code_digest,
     notebook_text,
@@ -19,7 +23,7 @@ from course import (
     run_tool,
     write_if_changed,
 )
-from execute import complaints, run
+from tools.execute import complaints, run  # noqa: E402
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
@@ -29,8 +33,10 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     options = parser.parse_args(arguments)
     course = course or Course()
     environment = {"COURSE_RENDER": "1", "COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
+    chapters = course.chapters(options.chapter)
+    frame.main([], course)
     warned = False
-    for chapter in course.chapters(options.chapter):
+    for chapter in chapters:
         print(f"{chapter.entry} …", flush=True)
         notebook = read_notebook(chapter.notebook)
         seconds = run(notebook, chapter.notebook.parent, environment)

@@ -8,10 +8,20 @@ The notebooks in notebooks/ stay as they are.
 
 import argparse
 import shutil
+import sys
+from pathlib import Path
 
-import fill
-from course import Course, notebook_text, read_notebook, run_tool, write_if_changed
-from execute import complaints, run
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools import fill  # noqa: E402
+from tools.course import (  # noqa: E402
+    Course,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    write_if_changed,
+)
+from tools.execute import complaints, run  # noqa: E402
 
 ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 

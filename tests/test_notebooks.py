@@ -1,0 +1,88 @@
+"""What holds for every stored notebook, beside running it (nbval does that)."""
+
+import json
+import re
+
+import pytest
+from nbformat import NotebookNode
+
+from tools import fill, frame
+from tools.course import Chapter, Course, code_digest, read_notebook, tags
+
+COURSE = Course()
+LARGEST = 2_500_000  # bytes
+HIDING = {"nbval-ignore-output", "nbval-skip"}
+SECTIONS = ("## What you will learn", "## What went wrong", "## Takeaways", "## Next")
+
+
+@pytest.fixture(params=COURSE.chapters(), ids=lambda chapter: chapter.notebook.stem)
+def chapter(request: pytest.FixtureRequest) -> Chapter:
+    return request.param
+
+
+@pytest.fixture
+def notebook(chapter: Chapter) -> NotebookNode:
+    return read_notebook(chapter.notebook)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_badges_setup_cells_and_pairs_are_fresh() -> None:
+    assert frame.drift(COURSE) == [], "run python tools/frame.py"
+
+
+def test_numbers_in_the_text_are_the_recorded_ones() -> None:
+    assert fill.problems(COURSE) == []
+
+
+def test_every_code_cell_was_run_in_order(notebook: NotebookNode) -> None:
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_outputs_belong_to_the_code(notebook: NotebookNode) -> None:
+    stored = notebook.metadata.get("course", {}).get("code_digest")
+    assert stored == code_digest(notebook), "code changed after make render"
+
+
+def test_no_output_is_an_error_or_a_warning(notebook: NotebookNode) -> None:
+    for number, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            assert output.output_type != "error", f"code cell {number}"
+            assert output.get("name") != "stderr", f"code cell {number}: {output.text}"
+
+
+def test_at_most_one_cell_in_seven_hides_its_output(notebook: NotebookNode) -> None:
+    cells = code_cells(notebook)
+    hidden = [cell for cell in cells if HIDING & set(tags(cell))]
+    assert 7 * len(hidden) <= len(cells)
+
+
+def test_every_figure_has_a_text(notebook: NotebookNode) -> None:
+    for number, cell in enumerate(code_cells(notebook)):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt.split()) >= 4, f"code cell {number} needs mystnb: image: alt"
+
+
+def test_cells_stand_in_the_order_of_the_course(chapter: Chapter, notebook: NotebookNode) -> None:
+    title = notebook.cells[0]
+    assert title.cell_type == "markdown"
+    assert title.source.startswith(f"# {int(chapter.number)}. ")
+    assert "course-setup" in tags(code_cells(notebook)[0])
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    places = [text.find(section) for section in SECTIONS]
+    assert -1 not in places, f"one of {SECTIONS} is missing"
+    assert places == sorted(places)
+    for mark in ("**Before you start**", "**Time**"):
+        assert mark in text
+
+
+def test_notebook_is_small_and_shows_nothing_of_the_machine(chapter: Chapter) -> None:
+    text = chapter.notebook.read_text(encoding="utf-8")
+    assert len(text) <= LARGEST
+    outputs = json.dumps([cell.get("outputs") for cell in json.loads(text)["cells"]])
+    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/\w", outputs)
+    assert "metadata.execution" not in text

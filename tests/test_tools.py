@@ -1,0 +1,191 @@
+"""The programs behind the make targets, on a small course of their own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools import build_book, fill, frame, render, run_fast
+from tools.course import ROOT, Course, CourseError, code_digest, read_notebook
+from tools.execute import without_progress
+
+CHAPTER = """\
+# %% [markdown]
+# # 1. A small chapter
+#
+# <!-- badges -->
+# <!-- /badges -->
+#
+# It takes <!-- result:chapters.01.full_seconds|seconds -->?<!-- /result -->, and
+# the answer is <!-- result:answer.small.value|plain -->?<!-- /result -->; $x^2$.
+
+# %% tags=["course-setup"]
+# set-up
+
+# %%
+import os
+import sys
+
+print(os.environ.get("COURSE_FAST"), os.environ.get("COURSE_DATA"))
+print("half: 40%|████      | 2/5", file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    """A course of one chapter, with the settings of this one."""
+    for name in ("pyproject.toml", "book/_config.yml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "book" / "_static", tmp_path / "book" / "_static")
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "data.py").touch()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_small.py").write_text(CHAPTER, encoding="utf-8")
+    toc = "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/01_small\n"
+    (tmp_path / "book" / "_toc.yml").write_text(toc)
+    (tmp_path / "book" / "index.md").write_text("# A book\n\n[one](../notebooks/01_small)\n")
+    small = Course(tmp_path)
+    frame.main([], small)
+    return small
+
+
+def output_of(course: Course, path: Path | None = None) -> str:
+    cells = read_notebook(path or course.chapters()[0].notebook).cells
+    return "".join(output.text for output in cells[2].outputs)
+
+
+def test_frame_writes_badges_and_set_up_once(course: Course) -> None:
+    chapter = course.chapters()[0]
+    text = chapter.pair.read_text(encoding="utf-8")
+    assert f"{course.repository}/raw/{course.branch}/notebooks/01_small.ipynb" in text
+    assert f'{course.repository}", str(root)]' in text
+    assert frame.main(["--check"], course) == 0
+    chapter.pair.write_text(text.replace("half", "whole"), encoding="utf-8")
+    assert frame.drift(course) == ["notebooks/01_small.ipynb"]
+    assert frame.main(["--check"], course) == 1
+
+
+def test_frame_puts_colab_badges_into_the_readme(course: Course) -> None:
+    text = frame.framed_readme("<!-- colab:01_small -->", course)
+    assert "/blob/main/notebooks/01_small.ipynb)" in text
+    assert frame.framed_readme(text, course) == text
+
+
+def test_frame_needs_a_place(course: Course) -> None:
+    pair = course.chapters()[0].pair
+    pair.write_text("# %% [markdown]\n# # 1. No place\n", encoding="utf-8")
+    with pytest.raises(CourseError, match="badges"):
+        frame.main([], course)
+
+
+def test_render_stores_outputs_digest_and_numbers(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COURSE_DATA")
+    fill.record(course, "answer.small", value=42)
+    assert render.main(["--chapter", "1"], course) == 0
+    chapter = course.chapters()[0]
+    notebook = read_notebook(chapter.notebook)
+    assert output_of(course) == "None full\n"
+    assert notebook.metadata["course"]["code_digest"] == code_digest(notebook)
+    assert json.loads(course.results.read_text())["chapters.01"]["full_seconds"] > 0
+    assert "-->42<!--" in notebook.cells[0].source
+    assert "-->42<!--" in chapter.pair.read_text(encoding="utf-8")
+    assert fill.main(["--check"], course) == 0
+    assert frame.main(["--check"], course) == 0
+    fill.record(course, "answer.small", value=43)
+    assert fill.main(["--check"], course) == 1
+
+
+def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
+    chapter = course.chapters()[0]
+    text = chapter.pair.read_text(encoding="utf-8") + "\nraise ValueError('on purpose')\n"
+    chapter.pair.write_text(text, encoding="utf-8")
+    frame.main([], course)
+    before = chapter.notebook.read_bytes()
+    with pytest.raises(CourseError, match="on purpose"):
+        render.main([], course)
+    assert chapter.notebook.read_bytes() == before
+    assert not course.results.exists()
+
+
+def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) -> None:
+    with pytest.raises(CourseError, match="no fast run"):
+        build_book.main(["--fast"], course)
+    before = course.chapters()[0].notebook.read_bytes()
+    run_fast.main(["--record"], course)
+    assert course.chapters()[0].notebook.read_bytes() == before
+    assert output_of(course, course.fast / "notebooks" / "01_small.ipynb") == "1 sample\n"
+    assert json.loads(course.results.read_text())["chapters.01"]["fast_seconds"] > 0
+    build_book.main(["--fast"], course)
+    assert (course.html / "index.html").exists()
+    page = (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
+    assert build_book.BANNER in page
+    assert "1 sample" in page
+    assert "half:" not in page
+
+
+def test_a_warning_ends_the_build_and_keeps_the_old_book(
+    course: Course, capfd: pytest.CaptureFixture[str]
+) -> None:
+    course.html.mkdir(parents=True)
+    (course.html / "index.html").write_text("old")
+    with (course.book / "index.md").open("a") as file:
+        file.write("\n[nowhere](missing.md)\n")
+    with pytest.raises(CourseError, match="Jupyter Book"):
+        build_book.main([], course)
+    assert "missing.md" in capfd.readouterr().err
+    assert (course.html / "index.html").read_text() == "old"
+
+
+def test_pages_are_looked_at(course: Course) -> None:
+    course.html.mkdir(parents=True)
+    page = course.html / "book" / "index.html"
+    page.parent.mkdir()
+    page.write_text(f'<img src="https://elsewhere/a.png"> {course.root}/x')
+    found = "\n".join(build_book.faults(course.html, course, fast=True))
+    for part in ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png"):
+        assert part in found
+
+
+def test_a_chapter_without_a_file_is_named(course: Course) -> None:
+    with (course.book / "_toc.yml").open("a") as file:
+        file.write("  - file: notebooks/02_gone\n")
+    with pytest.raises(CourseError, match="02_gone"):
+        course.chapters()
+    with pytest.raises(CourseError, match="02_gone"):
+        run_fast.main([], course)
+
+
+@pytest.mark.parametrize(
+    ("style", "value", "written"),
+    [
+        ("percent", 0.97914, "97.91 %"),
+        ("percent1", 0.97914, "97.9 %"),
+        ("seconds", 82.6, "83 s"),
+        ("minutes", 371, "6 minutes"),
+        ("minutes", 20, "1 minute"),
+        ("thousands", 1234, "1,234"),
+        ("plain", 0.5, "0.5"),
+    ],
+)
+@pytest.mark.parametrize("bar", ["|", "\\|"])
+def test_formats(style: str, value: float, written: str, bar: str) -> None:
+    text = f"<!-- result:a.b.c{bar}{style} -->?<!-- /result -->"
+    filled, missing = fill.fill(text, {"a.b": {"c": value}})
+    assert filled == text.replace("?", written)
+    assert missing == []
+
+
+def test_a_missing_number_and_an_unknown_format() -> None:
+    marker = "<!-- result:a.b.c|percent -->1 %<!-- /result -->"
+    assert fill.fill(marker, {}) == (marker.replace("1 %", "?"), ["a.b.c"])
+    with pytest.raises(CourseError, match="furlongs"):
+        fill.fill(marker.replace("percent", "furlongs"), {})
+
+
+def test_progress_bars_go_and_warnings_stay() -> None:
+    text = "\rtrain:  40%|████  | 2/5 [00:01<00:02, 1.9it/s]\nUserWarning: look here\n"
+    assert without_progress(text) == "UserWarning: look here\n"
