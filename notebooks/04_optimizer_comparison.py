@@ -212,8 +212,8 @@ plt.show()
 # The small CNN on the colour images: each optimizer at three learning rates around the best one from above, one seed to choose; then the chosen rate with two more seeds. The budget for tuning is again the same for all.
 
 # %%
-colour_part = cifar10.subset(budget(full=4_000, fast=600)).to(device)
-cnn_base = replace(base, epochs=budget(full=5, fast=2))
+colour_part = cifar10.subset(budget(full=3_000, fast=600)).to(device)
+cnn_base = replace(base, epochs=budget(full=4, fast=2))
 results = []
 for name, settings in OPTIMIZERS.items():
     tried = {}
