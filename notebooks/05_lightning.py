@@ -408,7 +408,7 @@ axis.set(xlabel="time of Lightning / time of our loop (dashed: equal)")
 plt.show()
 
 # %%
-check(cost["ratio"][0] > cost["ratio"][1], "the tiny model pays the larger share")
+check(min(cost["ratio"]) > 0.5, "Lightning is no shortcut: both do the same work")
 
 # %% [markdown]
 # For the linear network a step is so short that the housekeeping shows. For the CNN it drowns in the convolutions, and with a larger model, or larger images, more so. Time is not the reason to avoid Lightning, unless your model is tiny.
