@@ -10,6 +10,7 @@
 # # 4. Optimizer comparison
 #
 # <!-- badges -->
+# [Open in Colab](https://colab.research.google.com/github/claudiamohh/pytorch-image-classifier/blob/main/notebooks/04_optimizer_comparison.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/claudiamohh/pytorch-image-classifier/main?urlpath=lab/tree/notebooks/04_optimizer_comparison.ipynb) · [Download](https://github.com/claudiamohh/pytorch-image-classifier/raw/main/notebooks/04_optimizer_comparison.ipynb)
 # <!-- /badges -->
 #
 # ## What you will learn
@@ -28,7 +29,23 @@
 # **The question**: which optimizer should I use, and at which learning rate?
 
 # %% tags=["course-setup"]
-# set-up
+# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+here = Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+if root is None:
+    root = here / "pytorch-image-classifier"
+    if not root.exists():
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "https://github.com/claudiamohh/pytorch-image-classifier", str(root)], check=True)
+if str(root) not in sys.path:
+    sys.path.insert(0, str(root))
+for module, package in {"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}.items():
+    if importlib.util.find_spec(module) is None:
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 # %%
 from dataclasses import replace
