@@ -87,9 +87,7 @@ class TrainingConfig:
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.warmup_epochs and self.scheduler == "onecycle":
-            raise ValueError(
-                "warm-up epochs: onecycle has its own; choose another schedule"
-            )
+            raise ValueError("warm-up epochs: onecycle has its own; choose another schedule")
 
 
 def _require(condition: bool, what: str, value: object, need: str) -> None:
