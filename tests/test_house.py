@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
-from rattler import GenericVersion, MatchSpec, Version  # noqa: F401
+from rattler import MatchSpec, Version
 
 from tools.course import Course
 
