@@ -73,7 +73,8 @@ def build(folder: Path) -> Path:
     Raises:
         CourseError: it failed, or it warned.
     """
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(folder), "-q"]
+    start = "from jupyter_book.cli.main import main; main()"  # it has no `python -m` of its own
+    command = [sys.executable, "-c", start, "build", str(folder), "-q"]
     command += ["--config", str(folder / "book" / "_config.yml")]
     command += ["--toc", str(folder / "book" / "_toc.yml"), "--path-output", str(folder)]
     command += ["-W", "-n", "--keep-going"]
