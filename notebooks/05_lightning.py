@@ -434,7 +434,7 @@ check(min(cost["ratio"]) > 0.5, "Lightning is no shortcut: both do the same work
 #
 # **`fast_dev_run=True`** runs one training and one validation batch, without logs and checkpoints. It answers: does every line run at all? Here is a module with a mistake in its validation. Without the switch we would learn of it after a whole epoch of training, which may be an hour.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 class Broken(DigitClassifier):
     def validation_step(self, batch, batch_idx):
         images, labels = batch
