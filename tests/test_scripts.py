@@ -126,7 +126,7 @@ def status(argv):
 def test_mistakes_in_the_scripts_themselves(script, tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"")
     flags = ["--data-dir", tmp_path, "--dataset", "mnist", "--out", tmp_path / "out"]
-    done = run(script, *flags)
+    done = run(script, *flags, COURSE_DATA="full")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "damaged data file" in done.stderr and not (tmp_path / "out").exists()
 
