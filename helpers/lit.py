@@ -36,6 +36,8 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*logging interval.*")
+    # Without TensorBoard Lightning logs to a CSV file, which is what we want.
+    warnings.filterwarnings("ignore", message=".*tensorboardX.*")
     # Training on a few images to find mistakes needs no validation.
     warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
     # Lightning 2.6 on PyTorch 2.14 uses a name that PyTorch has since deprecated.

