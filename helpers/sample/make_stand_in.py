@@ -323,13 +323,13 @@ def deer(b: Brush, r: Random, paint: Colour, second: Colour) -> None:
 
 
 def horse(b: Brush, r: Random, paint: Colour, second: Colour) -> None:
-    mane = r.choice((BLACK, shade(paint, 0.5), second))
+    hair = r.choice((BLACK, shade(paint, 0.5), second))
     head = r.uniform(0.0, 0.35)  # how low the head is held
     legs(b, r, paint, 0.12)
-    b.line([(-0.56, 0.0), (-0.82, 0.15), (-0.86, r.uniform(0.45, 0.7))], mane, 0.14)
+    b.line([(-0.56, 0.0), (-0.82, 0.15), (-0.86, r.uniform(0.45, 0.7))], hair, 0.14)
     b.oval(-0.08, 0.08, 0.6, 0.3, paint)
     b.polygon([(0.08, 0.0), (0.48, 0.18), (0.74, head - 0.55), (0.5, head - 0.78)], paint)
-    b.polygon([(-0.02, -0.08), (0.16, 0.0), (0.6, head - 0.74), (0.44, head - 0.84)], mane)
+    b.polygon([(-0.02, -0.08), (0.16, 0.0), (0.6, head - 0.74), (0.44, head - 0.84)], hair)
     b.oval(0.74, head - 0.5, 0.32, 0.14, paint, 42)
     b.polygon([(0.5, head - 0.7), (0.55, head - 0.95), (0.66, head - 0.7)], paint)
     b.oval(0.66, head - 0.6, 0.045, 0.045, BLACK)
