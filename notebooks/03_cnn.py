@@ -247,7 +247,7 @@ comparison = pd.DataFrame(runs).groupby("size", sort=False).agg(
 )
 print(comparison.round(2).astype({"parameters": int}).to_string(float_format="%.2f"))
 
-# %% mystnb={"image": {"alt": "Validation accuracy against seconds of training for the three sizes, with error bars; the larger networks take longer and reach more."}}
+# %% mystnb={"image": {"alt": "Validation accuracy against seconds of training for the three sizes, with error bars; more convolutions reach more."}}
 figure, axis = plt.subplots(figsize=(6, 3.4))
 for (size, row), colour, marker in zip(comparison.iterrows(), COLOURS, "osD"):
     axis.errorbar(row["seconds"], row["val_accuracy"], row["std"], fmt=marker, color=colour, markersize=9, capsize=4, label=size)
@@ -262,6 +262,8 @@ check(
 )
 
 # %% [markdown]
+# The seconds are what this machine needed. They depend on how well each shape of layer suits the processor, so they need not follow the number of layers.
+#
 # ## Augmentation
 #
 # Training images are shifted by a few pixels and, for photographs, mirrored at random. The network never sees exactly the same image twice. It learns the training images less well and new images better, but only if it trains long enough to need it.
