@@ -1,45 +1,56 @@
 """The same training with PyTorch Lightning: python lightning_train.py --model cnn"""
 
 import sys
+from collections.abc import Callable
 
 import pytorch_lightning as pl
 
 from helpers.cli import Run, main
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
-from helpers.training import History, choose_precision
+from helpers.lit import (
+    HistoryCallback,
+    ImageDataModule,
+    LitClassifier,
+    OwnSignals,
+    make_loggers,
+    quiet_lightning,
+)
+from helpers.training import History, Metrics, settle_precision
 
 
-def train(run: Run) -> History:
+def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
     quiet_lightning()
-    data, config = run.data.to(run.device), run.config
+    data, config, flags = run.data.to(run.device), run.config, run.flags
     module, batches = LitClassifier(run.model, config), ImageDataModule(data, config)
-    precision = config.precision
-    if precision == "auto":
-        run.model.to(run.device)
-        precision = choose_precision(run.model, next(iter(batches.train_dataloader())))
-    history = HistoryCallback(precision, after_epoch=run.save_epoch)
-    callbacks: list[pl.Callback] = [history]
-    if config.early_stopping:
-        callbacks.append(
-            pl.callbacks.EarlyStopping(
-                "val_accuracy", mode="max", patience=config.early_stopping, check_finite=False
-            )
-        )
+    if run.state is None:
+        precision = settle_precision(config, run.model, batches.train_dataloader(), run.progress)
+    else:
+        precision = run.state["precision"]
+    history = HistoryCallback(
+        config, precision, state=run.state, progress=run.progress, after_epoch=run.save_epoch
+    )
     trainer = pl.Trainer(
         max_epochs=config.epochs,
         accelerator=run.device.type,
-        devices=1,
+        devices=flags.devices,
+        num_nodes=flags.num_nodes,
+        strategy=flags.strategy,
         precision="bf16-mixed" if precision == "bf16" else "32-true",
-        callbacks=callbacks,
-        logger=False,
+        callbacks=[history, OwnSignals()],
+        logger=make_loggers(flags.logger, run.folder.path),
         enable_checkpointing=False,  # the history keeps and writes the checkpoints
-        enable_progress_bar=not run.args.quiet,
+        enable_progress_bar=False,  # and shows the progress
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
     trainer.fit(module, datamodule=batches)
-    return history.history
+
+    def measure() -> Metrics:
+        test = trainer.test(module, datamodule=batches, verbose=False)[0]
+        return Metrics(test["test_loss"], test["test_accuracy"])
+
+    return history.history, measure
 
 
 if __name__ == "__main__":
-    sys.exit(main("lightning_train.py", "Train an image classifier in Lightning.", train, None))
+    text = "Train an image classifier in PyTorch Lightning."
+    sys.exit(main("lightning_train.py", text, train, lightning=True))

@@ -1,21 +1,26 @@
 """Train a model in plain PyTorch: python train.py --model cnn --dataset mnist"""
 
 import sys
+from collections.abc import Callable
 
 from helpers.cli import Run, main
-from helpers.training import History, fit
+from helpers.distributed import rank, world_size
+from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, fit
 
 
-def train(run: Run) -> History:
-    return fit(
+def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
+    history = fit(
         run.model,
         run.data,
         run.config,
         device=run.device,
-        progress=not run.args.quiet,
+        progress=run.progress,
+        state=run.state,
         after_epoch=run.save_epoch,
     )
+    test = run.data.batches("test", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
+    return history, lambda: evaluate(run.model, test, history.precision)
 
 
 if __name__ == "__main__":
-    sys.exit(main("train.py", "Train an image classifier in plain PyTorch.", train, None))
+    sys.exit(main("train.py", "Train an image classifier in plain PyTorch.", train))

@@ -1,257 +1,319 @@
-"""The command line that `train.py` and `lightning_train.py` share."""
+"""The command line that `train.py` and `lightning_train.py` share: check, train, report."""
 
 import argparse
+import copy
+import json
+import os
+import shlex
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import distributed as dist
 from torch import nn
 
-from helpers.data import DATASET_NAMES, DataError, ImageData, SampleWarning, load
-from helpers.models import CNN_BLOCKS, MODEL_NAMES, build_model, count_parameters
-from helpers.runs import (
-    RunError,
-    description,
-    load_checkpoint,
-    prepare_run_folder,
-    save_checkpoint,
-    versions,
-    write_json,
-    write_metrics,
-)
+from helpers import distributed, report
+from helpers.data import DataError, ImageData, SampleWarning, load
+from helpers.flags import UserError, make_parser, read_flags, to_store, training_config
+from helpers.models import build_model, count_parameters
+from helpers.runs import RESULT, RunError, RunFolder, description, write_json
+from helpers.stopping import Stopped, stop_on_signals
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
-    OPTIMIZERS,
-    PRECISIONS,
-    SCHEDULERS,
     History,
+    Metrics,
     TrainingConfig,
     best_device,
     config_dict,
-    evaluate,
-    recipe,
-    with_changes,
+    make_optimizer,
+    predict_logits,
+    train_epoch,
 )
 
+FAILED = 1
 USAGE_ERROR = 2
-DIVERGED = 1
 SAMPLE_EPOCHS = 5  # the sample is a fifteenth of the data: more passes, still less time
-
-
-class UserError(ValueError):
-    """A mistake of the user; the message is one line: what, where, what to do."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # one line, without the usage text before it
-        self.exit(USAGE_ERROR, f"{self.prog}: error: {message} (see --help)\n")
 
 
 @dataclass
 class Run:
     """One training run: what was asked for, the data, the model, and where results go."""
 
-    args: argparse.Namespace
+    flags: argparse.Namespace
     config: TrainingConfig
     data: ImageData
     model: nn.Module
     device: torch.device
-    folder: Path
+    folder: RunFolder
+    state: dict[str, Any] | None = None
 
-    def checkpoint(self) -> dict[str, Any]:
-        """The part of a checkpoint that does not change during training."""
-        return description(self.args.model, self.args.size, self.data, config_dict(self.config))
+    @property
+    def title(self) -> str:
+        return f"{self.flags.model} on {self.data.title}"
+
+    @property
+    def progress(self) -> bool:
+        return not self.flags.quiet
 
     def save_epoch(self, state: dict[str, Any]) -> None:
-        """Store the state after an epoch; first the checkpoints, then the metrics they hold."""
-        rows = state["rows"]
-        save_checkpoint(self.folder / "last.pt", self.checkpoint() | state)
-        if rows[-1]["epoch"] == state["best_epoch"]:
-            best = self.checkpoint() | {"model": state["best_model"], "epoch": rows[-1]["epoch"]}
-            save_checkpoint(self.folder / "best.pt", best)
-        write_metrics(self.folder / "metrics.csv", rows)
+        """Store the state after an epoch; of several processes only the main one does."""
+        if distributed.is_main():
+            self.folder.save_epoch(self._description() | state)
+
+    def _description(self) -> dict[str, Any]:
+        flags, config = self.flags, config_dict(self.config)
+        return description(flags.model, flags.size, self.data, config)
 
 
-def make_parser(program: str, description: str) -> argparse.ArgumentParser:
-    """The parser of both scripts; a flag that is not given takes the recipe's value."""
-    parser = _Parser(
-        prog=program,
-        description=description,
-        epilog="Flags of training that are not given take the values of the recipe for this "
-        "model and data set (helpers/training.py).",
-    )
-    model = parser.add_argument_group("model and data")
-    model.add_argument("--model", default="cnn", help=f"{', '.join(MODEL_NAMES)} (default: cnn)")
-    sizes = ", ".join(CNN_BLOCKS)
-    model.add_argument("--size", default="small", help=f"of the cnn: {sizes} (default: small)")
-    model.add_argument(
-        "--dataset",
-        default="mnist",
-        help=f"{', '.join(DATASET_NAMES)}, or a folder of images (default: mnist)",
-    )
-    model.add_argument("--data-dir", type=Path, help="where data sets are kept (default: data/)")
-    source = model.add_mutually_exclusive_group()
-    source.add_argument("--sample", action="store_true", help="use the bundled sample")
-    source.add_argument(
-        "--require-full", action="store_true", help="stop rather than use the sample"
-    )
-    training = parser.add_argument_group("training")
-    training.add_argument("--epochs", "--epoch", type=int, help="passes over the training images")
-    training.add_argument("--batch-size", type=int, help="images per step")
-    training.add_argument("--optimizer", help=", ".join(OPTIMIZERS))
-    training.add_argument("--lr", type=float, help="learning rate, the schedule's highest")
-    training.add_argument("--momentum", type=float, help="of sgd and rmsprop")
-    training.add_argument("--weight-decay", type=float)
-    training.add_argument("--scheduler", help=", ".join(SCHEDULERS))
-    training.add_argument("--warmup-epochs", type=float, help="epochs of linear warm-up")
-    training.add_argument("--label-smoothing", type=float)
-    training.add_argument(
-        "--early-stopping", type=int, metavar="PATIENCE", help="epochs without a better one"
-    )
-    training.add_argument(
-        "--augment", action=argparse.BooleanOptionalAction, help="shift and flip training images"
-    )
-    training.add_argument("--precision", help=", ".join(PRECISIONS))
-    training.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    output = parser.add_argument_group("running")
-    output.add_argument("--device", default="auto", help="auto, cpu, cuda, mps … (default: auto)")
-    output.add_argument("--out", type=Path, help="run folder (default: runs/…, named by the time)")
-    output.add_argument("--quiet", action="store_true", help="no progress bar, no table")
-    return parser
+# A script's part: train the run; the function that comes back measures the test split.
+Train = Callable[[Run], tuple[History, Callable[[], Metrics]]]
 
 
-def prepare(args: argparse.Namespace) -> Run:
-    """Check everything the user said, load the data, build the model, make the run folder.
+def main(
+    program: str,
+    description: str,
+    train: Train,
+    argv: list[str] | None = None,
+    *,
+    lightning: bool = False,
+) -> int:
+    """Parse, prepare, train, report; returns the exit status.
+
+    0: done. 1: the training diverged, or another process of it was lost. 2: a mistake of the
+    user, told in one line. 130 and 143: stopped by Ctrl-C and SIGTERM.
+    """
+    warnings.showwarning = _plain_warning
+    warnings.simplefilter("always", SampleWarning)
+    folder = None
+    try:
+        with stop_on_signals(), ExitStack() as cleanup:
+            flags = read_flags(make_parser(program, description, lightning=lightning), argv)
+            run, finished = prepare(flags, cleanup)
+            folder = run.folder
+            if flags.dry_run:
+                return dry_run(run)
+            if finished is None:
+                cleanup.enter_context(distributed.joined(run.device))
+                finished = train_and_measure(run, train)
+            return finish(run, finished) if finished else FAILED
+    except (UserError, DataError, RunError, ValueError) as error:
+        return _fail(program, str(error), USAGE_ERROR)
+    except OSError as error:
+        where = f"cannot write {folder.path}" if folder else "cannot go on"
+        return _fail(program, f"{where}: {error.strerror or error}", USAGE_ERROR)
+    except torch.OutOfMemoryError:
+        return _fail(program, "the device has too little memory: try half the --batch-size", FAILED)
+    except Stopped as stopped:
+        return _fail(program, f"stopped by {stopped}; {_how_to_go_on(folder)}", stopped.status)
+    except RuntimeError as error:
+        if not _lost_connection(error):
+            raise
+        message = f"another process of this run has ended; {_how_to_go_on(folder)}"
+        print(f"{program}: error: {message}", file=sys.stderr)
+        return FAILED
+
+
+def _fail(program: str, message: str, status: int) -> int:
+    if distributed.is_main():
+        print(f"{program}: error: {message}", file=sys.stderr)
+    return status
+
+
+def _how_to_go_on(folder: RunFolder | None) -> str:
+    if folder is None or not (folder.path / "config.json").exists():
+        return "nothing was begun"
+    command = f"--resume {shlex.quote(str(folder.path))}"
+    if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ:
+        return f"every finished epoch is saved: start all processes again with {command}"
+    return f"every finished epoch is saved; go on with: python {Path(sys.argv[0]).name} {command}"
+
+
+def _lost_connection(error: RuntimeError) -> bool:
+    """Whether `torch.distributed` says that a process it speaks to is gone."""
+    words = ("gloo", "nccl", "Connection closed by peer", "Connection reset by peer")
+    return isinstance(error, dist.DistError) or any(word in str(error) for word in words)
+
+
+def prepare(flags: argparse.Namespace, cleanup: ExitStack) -> tuple[Run, dict[str, Any] | None]:
+    """Check everything the user said, load the data, build the model, open the run folder.
+
+    Returns the run, and its result if it is one that is resumed and was finished already.
 
     Raises:
         UserError, DataError, RunError, ValueError: with a one-line message.
     """
-    config = make_config(args)
-    device = choose_device(args.device)
-    mode = "sample" if args.sample else "full" if args.require_full else None
-    # A wrong model or size should not wait for a download.
-    build_model(args.model, (1, 28, 28), 10, args.size)
-    data = load(args.dataset, args.data_dir, mode)
-    if data.is_sample and args.epochs is None:
+    # A wrong model, size or device should not wait for a download.
+    build_model(flags.model, (1, 28, 28), 10, flags.size)
+    config = training_config(flags)
+    device = choose_device(flags.device)
+    check_processes(flags, config)
+    if flags.compile:
+        check_compiler()
+    folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags)))
+    if flags.resume and distributed.is_main():
+        folder.reopen()
+        cleanup.callback(folder.release)
+    mode = "sample" if flags.sample else "full" if flags.require_full else None
+    data = load(flags.dataset, flags.data_dir, mode, flags.val_fraction)
+    if data.is_sample and flags.epochs is None:
         config = replace(config, epochs=SAMPLE_EPOCHS * config.epochs)
-    model = build_model(args.model, data.image_shape, data.num_classes, args.size, args.seed)
-    folder = args.out or Path("runs") / (
-        f"{args.model}-{data.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    )
-    prepare_run_folder(folder)
-    run = Run(args, config, data, model, device, folder)
-    flags = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
-    write_json(folder / "config.json", flags | config_dict(config))
-    return run
+    flags.sample = data.is_sample  # the run goes on, or is repeated, with the same data
+    model = build_model(flags.model, data.image_shape, data.num_classes, flags.size, config.seed)
+    if flags.compile:
+        model.compile()
+    run = Run(flags, config, data, model.to(device), device, folder)
+    if flags.resume:
+        return run, _go_on(run)
+    if distributed.is_main() and not flags.dry_run:
+        folder.create(to_store(flags, config))
+        cleanup.callback(folder.release)
+    return run, None
 
 
-def make_config(args: argparse.Namespace) -> TrainingConfig:
-    """The recipe for this model and data set, with the user's changes."""
-    config = recipe(args.model, args.dataset, args.size)
-    changes = dict(vars(args))
-    # The recipe's Nesterov momentum belongs to its sgd; another choice drops it.
-    if args.optimizer not in (None, config.optimizer) or args.momentum == 0:
-        changes["nesterov"] = False
-    if args.optimizer not in (None, config.optimizer) and args.lr is None:
-        changes["lr"] = {"sgd": 0.05, "rmsprop": 3e-4}.get(args.optimizer, 1e-3)
-    return with_changes(config, changes)
+def _go_on(run: Run) -> dict[str, Any] | None:
+    """Take the state of the run that is resumed; return its result if it is finished."""
+    run.state = run.folder.read_state()
+    if run.state is not None:
+        for name, now in {
+            "data_source": run.data.source,
+            "world_size": number_of_processes(run.flags),
+        }.items():
+            if run.state.get(name, now) != now:
+                raise UserError(
+                    f"{run.folder.path}: the run had {name} {run.state[name]}, now it is {now}: "
+                    "give it back what it had to resume it"
+                )
+    if distributed.is_main():
+        run.folder.repair(run.state)
+    return run.folder.read_result()
+
+
+def _new_name(flags: argparse.Namespace) -> Path:
+    name = Path(flags.dataset).name or "images"
+    return Path("runs") / f"{flags.model}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def choose_device(name: str) -> torch.device:
     """The device called `name`; auto takes the accelerator if there is one.
 
+    Of several processes on a machine, each takes the accelerator with its local number.
+
     Raises:
         UserError: there is no such device here.
     """
-    if name == "auto":
-        return best_device()
+    device = best_device() if name == "auto" else _device(name)
+    if device.type != "cpu" and device.index is None and "LOCAL_RANK" in os.environ:
+        device = _device(f"{device.type}:{distributed.local_rank()}")
+    return device
+
+
+def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).add(1).item()  # the device "meta" has no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device {name!r} cannot be used here: choose auto or cpu") from error
     return device
 
 
-def finish(run: Run, history: History, seconds: float) -> int:
-    """Measure the test split, once, with the best weights; write the result and show it."""
-    if history.diverged:
-        row = history.rows[-1]
-        print(
-            f"error: the loss is {row['train_loss']} in epoch {row['epoch']:.0f} at learning rate "
-            f"{run.config.lr:g}; try a tenth of it (--lr {run.config.lr / 10:g})",
-            file=sys.stderr,
+def number_of_processes(flags: argparse.Namespace) -> int:
+    """How many processes train together: Lightning's flags say so, or `torchrun` does."""
+    if hasattr(flags, "devices"):
+        return flags.devices * flags.num_nodes
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_processes(flags: argparse.Namespace, config: TrainingConfig) -> None:
+    """Refuse a number of processes that cannot share a batch.
+
+    Raises:
+        UserError: it is below 1, or the batch size is not a multiple of it.
+    """
+    count = number_of_processes(flags)
+    if count < 1:
+        raise UserError("--devices and --num-nodes must be at least 1")
+    if config.batch_size % count:
+        raise UserError(
+            f"batch size {config.batch_size} must be a multiple of the number of processes, {count}"
         )
-        return DIVERGED
-    run.model.load_state_dict(load_checkpoint(run.folder / "best.pt")["model"])
-    run.model.to(run.device)
-    test_batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
-    test = evaluate(run.model, test_batches, history.precision)
-    result = {
-        "test_accuracy": test.accuracy,
-        "test_loss": test.loss,
-        "best_val_accuracy": history.best_val_accuracy,
-        "epochs": len(history),
-        "seconds": round(seconds, 3),
-        "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),
-        "parameters": count_parameters(run.model),
-        "data_source": run.data.source,
-        "device": str(run.device),
-        "precision": history.precision,
-        "seed": run.config.seed,
-        "versions": versions(),
-    }
-    write_json(run.folder / "result.json", result)
-    if not run.args.quiet:
-        print_table(run, result)
+
+
+def check_compiler() -> None:
+    """Compile one addition, to find out early whether `torch.compile` works here.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(8))
+    except Exception as error:  # whatever a compiler can stumble over
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"--compile cannot be used here ({reason}): leave it out") from error
+
+
+def dry_run(run: Run) -> int:
+    """Try one training step on a copy of the model and show what would be done."""
+    model = copy.deepcopy(run.model)
+    batches = run.data.to(run.device).batches(
+        "train", run.config.batch_size, shuffle=True, augment=run.config.augment
+    )
+    started = time.perf_counter()
+    train_epoch(model, [next(iter(batches))], make_optimizer(model, run.config))
+    seconds = time.perf_counter() - started
+    if distributed.is_main():
+        rows = {"data": run.data.source, "device": str(run.device)}
+        rows["images"] = ", ".join(
+            f"{len(getattr(run.data, split)):,} {split}" for split in ("train", "val", "test")
+        )
+        rows["parameters"] = f"{count_parameters(run.model):,}"
+        rows["steps"] = (
+            f"{run.config.epochs} epochs of {len(batches)}; the first took {seconds:.2f} s"
+        )
+        rows |= {k.replace("_", " "): str(v) for k, v in config_dict(run.config).items()}
+        report.print_table(f"dry run: {run.title}; nothing was written", rows)
     return 0
 
 
-def print_table(run: Run, result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def train_and_measure(run: Run, train: Train) -> dict[str, Any] | None:
+    """Train, then measure the test split, once, with the best weights; None if it diverged."""
+    history, measure = train(run)
+    if history.diverged:
+        row = history.rows[-1]
+        message = (
+            f"the training diverged: its loss is {row['train_loss']:.4g} in epoch "
+            f"{row['epoch']:.0f} at learning rate {run.config.lr:g}; try a tenth of it "
+            f"(--lr {run.config.lr / 10:g}) or a warm-up (--scheduler cosine --warmup-epochs 1)"
+        )
+        _fail(Path(sys.argv[0]).name, message, FAILED)
+        return None
+    history.load_best(run.model)
+    result = report.make_result(history, measure(), run.model, run.data, run.config)
+    if distributed.is_main():
+        if run.flags.plot:
+            batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
+            logits, labels = predict_logits(run.model, batches, history.precision)
+            classes = run.data.classes
+            report.draw_figures(run.folder, run.title, history, logits, labels, classes)
+        write_json(run.folder.path / RESULT, result)
+    return result
 
-    table = Table(title=f"{run.args.model} on {run.data.title}", show_header=False)
-    for name, value in {
-        "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
-        "best validation accuracy": f"{100 * result['best_val_accuracy']:.2f} %",
-        "parameters": f"{result['parameters']:,}",
-        "epochs": str(result["epochs"]),
-        "time": f"{result['seconds']:.1f} s",
-        "data": result["data_source"],
-        "run folder": str(run.folder),
-    }.items():
-        table.add_row(name, value)
-    Console().print(table)
 
-
-def main(
-    program: str, description: str, train: Callable[[Run], History], argv: list[str] | None
-) -> int:
-    """Parse, prepare, train, finish; a user's mistake is one line and exit status 2."""
-    warnings.showwarning = _plain_warning
-    warnings.simplefilter("always", SampleWarning)
-    try:
-        run = prepare(make_parser(program, description).parse_args(argv))
-    except (UserError, DataError, RunError, ValueError) as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    try:
-        started = time.perf_counter()
-        history = train(run)
-        return finish(run, history, time.perf_counter() - started)
-    except OSError as error:
-        print(f"{program}: error: cannot write {run.folder}: {error.strerror}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        print(f"{program}: stopped; the epochs done are in {run.folder}", file=sys.stderr)
-        return 130
+def finish(run: Run, result: dict[str, Any]) -> int:
+    """Show the result as the user wants it."""
+    if distributed.is_main():
+        if run.flags.json:
+            print(json.dumps(result | {"run_folder": str(run.folder.path)}, indent=2))
+        elif not run.flags.quiet:
+            report.print_result(run.title, result, run.folder)
+    return 0
 
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    if distributed.is_main():
+        print(f"warning: {message}", file=sys.stderr)

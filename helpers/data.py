@@ -79,6 +79,34 @@ class Augmentation:
     reflect: bool = False
 
 
+@dataclass(frozen=True)
+class Moves:
+    """What augmentation does to each of `N` images: shifts in pixels and whether it is mirrored.
+
+    `rows` and `columns` are int64 `N`, `mirrored` is bool `N`; all on the CPU.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    mirrored: Tensor
+
+    def __getitem__(self, index: Tensor | slice) -> "Moves":
+        return Moves(self.rows[index], self.columns[index], self.mirrored[index])
+
+
+def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generator) -> Moves:
+    """Draw how each of `count` images is shifted and whether it is mirrored.
+
+    The state of `generator`, a CPU generator, alone decides.
+    """
+    mirrored = torch.zeros(count, dtype=torch.bool)
+    if augmentation.flip:
+        mirrored = torch.rand(count, generator=generator) < 0.5
+    reach = augmentation.shift
+    rows, columns = torch.randint(-reach, reach + 1, (2, count), generator=generator)
+    return Moves(rows, columns, mirrored)
+
+
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Shift and flip every image of a batch by its own random amount.
 
@@ -89,20 +117,24 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     Returns:
         A new tensor with the shape, dtype and device of `images`.
     """
+    return move(images, draw_moves(len(images), augmentation, generator), augmentation.reflect)
+
+
+def move(images: Tensor, moves: Moves, reflect: bool) -> Tensor:
+    """Shift and mirror `images` (`N x C x H x W`, any dtype and device) as `moves` says.
+
+    Uncovered edges take zeros or, with `reflect`, the mirrored image.
+    """
     count, channels, height, width = images.shape
-    reach = augmentation.shift
-    rows, columns = torch.arange(height).repeat(count, 1), torch.arange(width).repeat(count, 1)
-    if augmentation.flip:
-        mirrored = torch.rand(count, 1, generator=generator) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
-    if reach:
-        moves = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
-        rows, columns = rows + moves[0], columns + moves[1]
-    outside = _outside(rows, height)[:, :, None] | _outside(columns, width)[:, None, :]
+    rows = torch.arange(height) + moves.rows[:, None]
+    columns = torch.arange(width).repeat(count, 1)
+    columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns)
+    columns = columns + moves.columns[:, None]
     index = torch.arange(count)[:, None, None, None], torch.arange(channels)[None, :, None, None]
     index += _fold(rows, height)[:, None, :, None], _fold(columns, width)[:, None, None, :]
     moved = images[tuple(part.to(images.device) for part in index)]
-    if reach and not augmentation.reflect:
+    if not reflect:
+        outside = _outside(rows, height)[:, :, None] | _outside(columns, width)[:, None, :]
         moved.masked_fill_(outside[:, None].to(images.device), 0)
     return moved
 
@@ -119,12 +151,21 @@ def _fold(positions: Tensor, size: int) -> Tensor:
 class Batches:
     """Batches of normalised images and labels; iterate as often as you like.
 
-    Order and augmentation depend on `seed` and the epoch alone, never on what ran before.
-    `set_epoch` chooses the epoch, as in `torch.utils.data.DistributedSampler`.
+    Order and augmentation depend on `seed` and the epoch alone, never on what ran before, nor on
+    how many processes share the work. `set_epoch` chooses the epoch, as in
+    `torch.utils.data.DistributedSampler`.
+
+    With `world_size` processes, the one with number `rank` gets its share of every batch; the
+    batch size is that of all processes together. Shuffled batches are cut to equal shares, so the
+    last batch of an epoch may lose up to `world_size - 1` images, other ones in every epoch.
+    Batches in order (validation, test) lose none: every image is in exactly one share.
 
     Yields:
         images float32 `B x C x H x W`, normalised, and labels int64 `B`. The last batch may be
         smaller.
+
+    Raises:
+        ValueError: the batch size is below 1 or, shuffled, not a multiple of `world_size`.
     """
 
     def __init__(
@@ -136,18 +177,36 @@ class Batches:
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch size {batch_size}: must be at least 1")
+        if shuffle and batch_size % world_size:
+            raise ValueError(
+                f"batch size {batch_size}: must be a multiple of the number of processes, "
+                f"{world_size}"
+            )
         self.data, self.split, self.batch_size = data, split, batch_size
         self.shuffle, self.augmentation, self.seed, self.epoch = shuffle, augmentation, seed, 0
+        self.rank, self.world_size = rank, world_size
 
     @property
     def num_images(self) -> int:
+        """Images of the whole split, whatever this process's share."""
         return len(self.split)
 
     def __len__(self) -> int:
-        return -(-self.num_images // self.batch_size)
+        return len(self._positions())
+
+    def _positions(self) -> tuple[Tensor, ...]:
+        """Where in the epoch's order this process's share of each batch stands."""
+        positions = torch.arange(self.num_images)
+        if not self.shuffle:
+            share = positions[self.rank :: self.world_size]
+            return tuple(batch for batch in share.split(self.batch_size) if len(batch))
+        whole = positions[: self.num_images - self.num_images % self.world_size]
+        return tuple(b[self.rank :: self.world_size] for b in whole.split(self.batch_size))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (from 0) whose order and augmentation the next iteration takes."""
@@ -159,10 +218,15 @@ class Batches:
         order = torch.arange(self.num_images)
         if self.shuffle:
             order = torch.randperm(self.num_images, generator=generator)
-        for index in order.to(self.split.labels.device).split(self.batch_size):
+        moves = None
+        if self.augmentation is not None:
+            # For the whole epoch at once: then a batch's size and share change nothing.
+            moves = draw_moves(self.num_images, self.augmentation, generator)
+        for positions in self._positions():
+            index = order[positions].to(self.split.labels.device)
             images = self.split.images[index]
-            if self.augmentation is not None:
-                images = augment(images, self.augmentation, generator)
+            if moves is not None:
+                images = move(images, moves[positions], self.augmentation.reflect)
             yield self.data.normalise(images), self.split.labels[index]
 
 
@@ -224,8 +288,10 @@ class ImageData:
         shuffle: bool = False,
         augment: bool = False,
         seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> Batches:
-        """Batches of the split named train, val or test."""
+        """Batches of the split named train, val or test; see `Batches` for the rest."""
         if split not in ("train", "val", "test"):
             raise ValueError(f"unknown split {split!r}: choose from train, val, test")
         return Batches(
@@ -235,6 +301,8 @@ class ImageData:
             shuffle=shuffle,
             augmentation=self.augmentation if augment else None,
             seed=seed,
+            rank=rank,
+            world_size=world_size,
         )
 
     @staticmethod

@@ -5,24 +5,29 @@ for bit on the CPU in float32; a test proves it.
 """
 
 import logging
-import math
+import signal
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data import Batches, ImageData
+from helpers.distributed import is_main, rank, share_buffers, world_size
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,
+    Progress,
     TrainingConfig,
     make_optimizer,
     make_scheduler,
+    restore,
+    start_epoch,
     training_state,
 )
 
@@ -46,7 +51,7 @@ def quiet_lightning() -> None:
 
 
 class ImageDataModule(pl.LightningDataModule):
-    """Batches of `data` as `config` wants them."""
+    """Batches of `data` as `config` wants them; each process gets its share."""
 
     def __init__(self, data: ImageData, config: TrainingConfig) -> None:
         super().__init__()
@@ -59,13 +64,19 @@ class ImageDataModule(pl.LightningDataModule):
             shuffle=True,
             augment=self.config.augment,
             seed=self.config.seed,
+            rank=rank(),
+            world_size=world_size(),
         )
 
     def val_dataloader(self) -> Batches:
-        return self.data.batches("val", EVALUATION_BATCH_SIZE)
+        return self._in_order("val")
 
     def test_dataloader(self) -> Batches:
-        return self.data.batches("test", EVALUATION_BATCH_SIZE)
+        return self._in_order("test")
+
+    def _in_order(self, split: str) -> Batches:
+        share = {"rank": rank(), "world_size": world_size()}
+        return self.data.batches(split, EVALUATION_BATCH_SIZE, **share)
 
 
 class LitClassifier(pl.LightningModule):
@@ -84,15 +95,18 @@ class LitClassifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         batches = self.trainer.train_dataloader
         if isinstance(batches, Batches):
-            batches.set_epoch(self.current_epoch)
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+            start_epoch(batches, self.current_epoch)
+
+    def on_validation_epoch_start(self) -> None:
+        share_buffers(self.model)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
         loss = F.cross_entropy(
             self(images).float(), labels, label_smoothing=self.config.label_smoothing
         )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        mean = {"on_step": False, "on_epoch": True, "batch_size": len(labels), "sync_dist": True}
+        self.log("train_loss", loss, **mean)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -107,8 +121,8 @@ class LitClassifier(pl.LightningModule):
         loss = F.cross_entropy(logits.float(), labels)
         # The number of hits is a whole number, so the mean over batches is exact.
         hits = (logits.argmax(dim=1) == labels).sum().float()
-        self.log(f"{split}_loss", loss, on_epoch=True, batch_size=len(labels))
-        self.log(f"{split}_hits", hits, on_epoch=True, reduce_fx="sum")
+        self.log(f"{split}_loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        self.log(f"{split}_hits", hits, on_epoch=True, reduce_fx="sum", sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         self._log_accuracy("val", self.trainer.val_dataloaders)
@@ -133,17 +147,40 @@ class LitClassifier(pl.LightningModule):
 
 
 class HistoryCallback(pl.Callback):
-    """Keeps a `helpers.training.History` of a Lightning run.
+    """Keeps a `helpers.training.History` of a Lightning run, and ends it when that is over.
 
-    `after_epoch` is called with the state after every epoch, as in `helpers.training.fit`.
+    Args:
+        config: the run's configuration: its number of epochs and patience.
+        precision: fp32 or bf16, to be noted.
+        state: what an earlier run gave to `after_epoch`; training goes on after that epoch.
+        progress: show each finished epoch on standard error, as `helpers.training.fit` does.
+        after_epoch: called with the state after every epoch, as in `helpers.training.fit`.
     """
 
     def __init__(
         self,
+        config: TrainingConfig,
         precision: str = "fp32",
+        *,
+        state: dict[str, Any] | None = None,
+        progress: bool = False,
         after_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.history, self.after_epoch = History(precision=precision), after_epoch
+        self.config, self.state, self.after_epoch = config, state, after_epoch
+        self.history = History(precision=precision)
+        if state is not None:
+            self.history.restore(state)
+        self.shown = Progress(config.epochs, enabled=progress and is_main())
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell Lightning how many epochs are done, as a checkpoint of its own would."""
+        done = trainer.fit_loop.epoch_progress.current
+        done.ready = done.started = done.processed = done.completed = len(self.history)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.state is not None:
+            restore(self.state, pl_module.model, trainer.optimizers[0], _scheduler(trainer))
+        trainer.should_stop = self.history.is_over(self.config)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
@@ -153,23 +190,58 @@ class HistoryCallback(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = trainer.callback_metrics
-        train_loss = metrics["train_loss"].item()
-        batches = trainer.train_dataloader
         row = {
             "epoch": trainer.current_epoch + 1,
-            "train_loss": train_loss,
+            "train_loss": metrics["train_loss"].item(),
             "val_loss": metrics["val_loss"].item(),
             "val_accuracy": metrics["val_accuracy"].item(),
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self.started,
-            "images_per_second": batches.num_images / (self.trained - self.started),
+            "images_per_second": trainer.train_dataloader.num_images
+            / (self.trained - self.started),
         }
         self.history.add(row, pl_module.model)
-        if not math.isfinite(train_loss):
-            self.history.diverged = True
-            trainer.should_stop = True
+        self.shown.show(row)
+        trainer.should_stop = self.history.is_over(self.config)
         if self.after_epoch is not None:
-            schedules = trainer.lr_scheduler_configs
-            scheduler = schedules[0].scheduler if schedules else None
-            optimizer = trainer.optimizers[0]
-            self.after_epoch(training_state(pl_module.model, optimizer, scheduler, self.history))
+            model, optimizer = pl_module.model, trainer.optimizers[0]
+            self.after_epoch(training_state(model, optimizer, _scheduler(trainer), self.history))
+
+
+class OwnSignals(pl.Callback):
+    """Leaves Ctrl-C and SIGTERM to the program that calls `Trainer.fit`.
+
+    Lightning's own handler of SIGTERM talks to the other processes from within, which can hang
+    when they are in the middle of averaging gradients.
+    """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+
+def _scheduler(trainer: pl.Trainer) -> Any:
+    configs = trainer.lr_scheduler_configs
+    return configs[0].scheduler if configs else None
+
+
+def make_loggers(names: list[str], folder: Path) -> list[Logger] | bool:
+    """Lightning's own loggers by name, csv or tensorboard, writing below `folder`.
+
+    Raises:
+        ValueError: TensorBoard is wanted and not installed.
+    """
+    loggers: list[Logger] = []
+    if "csv" in names:
+        loggers.append(CSVLogger(folder, name="lightning_csv", version=""))
+    if "tensorboard" in names:
+        try:
+            loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                "--logger tensorboard: TensorBoard is not installed; pip install tensorboard"
+            ) from error
+    return loggers or False

@@ -4,6 +4,9 @@ config.json   every flag, so that the run can be repeated
 metrics.csv   one line an epoch
 result.json   the test accuracy and what is needed to judge it
 last.pt       the state after the last epoch, best.pt the best weights on validation
+
+Every file is written atomically. last.pt comes first: the other two are made from it again when a
+run that was killed goes on.
 """
 
 import csv
@@ -17,29 +20,157 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from helpers.data import ImageData
 from helpers.files import write_atomically
-from helpers.training import COLUMNS
+from helpers.training import COLUMNS, EXPLODED_LOSS
+
+CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
+LAST, BEST = "last.pt", "best.pt"
+LOCK = ".lock"
+STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
 
 
 class RunError(ValueError):
     """A run folder or checkpoint that cannot be used; the message is one line."""
 
 
-def prepare_run_folder(folder: Path) -> None:
-    """Make `folder` and prove that files can be written in it.
+class RunFolder:
+    """One run's folder, in use by one process at a time.
+
+    The lock is the operating system's: it goes with the process, however that ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = FileLock(path / LOCK, timeout=0)
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Make the folder, lock it, and write `config` into it.
+
+        Raises:
+            RunError: it cannot be made or written, is in use, or holds a run already.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            if any((self.path / name).exists() for name in (CONFIG, LAST, RESULT)):
+                raise RunError(
+                    f"output folder {self.path} holds a run already: choose another --out, "
+                    f"or continue it with --resume {self.path}"
+                )
+            write_metrics(self.path / METRICS, [])
+            write_json(self.path / CONFIG, config)
+        except OSError as error:
+            self.release()
+            raise RunError(
+                f"cannot write the output folder {self.path}: {error.strerror}"
+            ) from error
+        except RunError:
+            self.release()
+            raise
+
+    def reopen(self) -> None:
+        """Lock the folder of an earlier run and clear away what a kill has left half-written.
+
+        Raises:
+            RunError: there is no run in it, it is in use, or it cannot be written.
+        """
+        self.read_config()
+        try:
+            self._acquire()
+            for leftover in self.path.glob(".*.part"):
+                leftover.unlink()
+        except OSError as error:
+            self.release()
+            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+
+    def _acquire(self) -> None:
+        try:
+            self.lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                f"run folder {self.path} is in use by another process: wait for it, or stop it"
+            ) from error
+
+    def release(self) -> None:
+        """Let another process use the folder."""
+        self.lock.release()
+
+    def read_config(self) -> dict[str, Any]:
+        """The flags of the run.
+
+        Raises:
+            RunError: there is no such file, or it is damaged.
+        """
+        if not (self.path / CONFIG).is_file():
+            raise RunError(f"no run to resume in {self.path}: it has no {CONFIG}")
+        return read_json(self.path / CONFIG)
+
+    def read_state(self) -> dict[str, Any] | None:
+        """The state after the last epoch that was saved; None if there is none yet.
+
+        Raises:
+            RunError: last.pt is damaged, or lacks what training needs to go on.
+        """
+        if not (self.path / LAST).exists():
+            return None
+        state = load_checkpoint(self.path / LAST)
+        if not state.keys() >= STATE_KEYS:
+            raise RunError(f"{self.path / LAST} holds no training state: it cannot be resumed")
+        return state
+
+    def read_result(self) -> dict[str, Any] | None:
+        """The result of a finished run, else None."""
+        return read_json(self.path / RESULT) if (self.path / RESULT).exists() else None
+
+    def save_epoch(self, state: dict[str, Any]) -> None:
+        """Store the state after an epoch, `helpers.training.training_state` with a description.
+
+        An epoch that diverged has its line in metrics.csv, but replaces no checkpoint.
+        """
+        rows = state["rows"]
+        if rows[-1]["train_loss"] < EXPLODED_LOSS:
+            save_checkpoint(self.path / LAST, state)
+            if rows[-1]["epoch"] == state["best_epoch"]:
+                self._save_best(state)
+        write_metrics(self.path / METRICS, rows)
+
+    def repair(self, state: dict[str, Any] | None) -> None:
+        """Write best.pt and metrics.csv again as `state` has them: a kill may have kept them back.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        try:
+            if state is not None:
+                self._save_best(state)
+            write_metrics(self.path / METRICS, state["rows"] if state is not None else [])
+        except OSError as error:
+            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+
+    def _save_best(self, state: dict[str, Any]) -> None:
+        content = {k: v for k, v in state.items() if k not in STATE_KEYS}
+        content |= {"model": state["best_model"], "epoch": state["best_epoch"]}
+        save_checkpoint(self.path / BEST, content)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file with one object.
 
     Raises:
-        RunError: it cannot be made or written, or a finished or begun run is in it.
+        RunError: the file cannot be read or holds something else.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any((folder / name).exists() for name in ("config.json", "last.pt", "result.json")):
-            raise RunError(f"output folder {folder} holds a run already; choose another --out")
-        write_atomically(folder / "metrics.csv", lambda file: file.write(_csv([]).encode()))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RunError(f"cannot write the output folder {folder}: {error.strerror}") from error
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} must hold one JSON object")
+    return content
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -79,8 +210,13 @@ def description(
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint atomically; `content["model"]` is the state dict."""
-    write_atomically(path, lambda file: torch.save(content, file))
+    """Write a checkpoint atomically; `content["model"]` is the state dict.
+
+    Put together in memory first, since `torch.save` reports a full disk as it likes.
+    """
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    write_atomically(path, lambda file: file.write(packed.getbuffer()))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ optimizer and learning-rate schedule, a history, the best weights, and a way to 
 import copy
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -22,11 +23,23 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from helpers.data import Batches, ImageData
+from helpers.distributed import (
+    from_main,
+    is_main,
+    rank,
+    share_buffers,
+    sum_over_processes,
+    world_size,
+    wrap,
+)
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULERS = ("none", "step", "cosine", "onecycle")
 PRECISIONS = ("fp32", "bf16", "auto")
 EVALUATION_BATCH_SIZE = 500
+# Mean training loss (nats) of an epoch above which training has exploded: a classifier that
+# guesses among 10 classes has 2.3, and this gives the right class a probability of e^-100.
+EXPLODED_LOSS = 100.0
 COLUMNS = (
     "epoch",
     "train_loss",
@@ -148,7 +161,6 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    diverged: bool = False
     precision: str = "fp32"
 
     def __getitem__(self, column: str) -> list[float]:
@@ -184,8 +196,22 @@ class History:
             self.best_epoch = int(row["epoch"])
             self.best_state = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
-    def out_of_patience(self, patience: int) -> bool:
-        return patience > 0 and len(self.rows) - self.best_epoch >= patience
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's training loss is not finite or has exploded."""
+        return bool(self.rows) and not self.rows[-1]["train_loss"] < EXPLODED_LOSS
+
+    def is_over(self, config: TrainingConfig) -> bool:
+        """Whether the run has all its epochs, diverged, or lost its patience."""
+        patience = config.early_stopping
+        waited = patience > 0 and len(self.rows) - self.best_epoch >= patience
+        return len(self.rows) >= config.epochs or self.diverged or waited
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `training_state` kept."""
+        self.rows = [dict(row) for row in state["rows"]]
+        self.best_epoch, self.precision = state["best_epoch"], state["precision"]
+        self.best_state = dict(state["best_model"])
 
 
 def best_device() -> torch.device:
@@ -258,7 +284,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> str:
+class PrecisionTrial(NamedTuple):
+    """The faster precision, and the seconds of one training step in each."""
+
+    precision: str
+    fp32_seconds: float
+    bf16_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"precision {self.precision}: a trial step took {1000 * self.bf16_seconds:.1f} ms in "
+            f"bf16, {1000 * self.fp32_seconds:.1f} ms in fp32"
+        )
+
+
+def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> PrecisionTrial:
     """bf16 if a trial step on a copy of `model` is clearly faster with it, else fp32.
 
     Measured rather than looked up: on a CPU without bfloat16 units autocast is slower.
@@ -275,7 +315,20 @@ def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> str:
             loss.item()  # waits for a GPU to finish
             elapsed = time.perf_counter() - started
             seconds[precision] = elapsed if repeat < 2 else min(elapsed, seconds[precision])
-    return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+    faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+    return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
+
+
+def settle_precision(
+    config: TrainingConfig, model: nn.Module, batches: Batches, announce: bool
+) -> str:
+    """fp32 or bf16: what `config` says, or for auto what a trial says, on all processes alike."""
+    if config.precision != "auto":
+        return config.precision
+    trial = choose_precision(model, next(iter(batches)))
+    if announce and is_main():
+        print(trial, file=sys.stderr)
+    return from_main(trial.precision)
 
 
 @torch.no_grad()
@@ -297,12 +350,15 @@ def predict_logits(
 def evaluate(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32"
 ) -> Metrics:
-    """Mean cross-entropy and accuracy of `model`, in evaluation mode, over all batches."""
+    """Mean cross-entropy and accuracy of `model`, in evaluation mode, over all batches.
+
+    Where several processes train together, each measures its share and all must call this.
+    """
     model.eval()
     device = next(model.parameters()).device
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    count = 0
+    count = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in batches:
         images, labels = images.to(device), labels.to(device)
         with autocast(device, precision):
@@ -310,6 +366,7 @@ def evaluate(
         loss_sum += F.cross_entropy(logits.float(), labels) * len(labels)
         correct += (logits.argmax(dim=1) == labels).sum()
         count += len(labels)
+    loss_sum, correct, count = sum_over_processes(loss_sum, correct, count)
     return Metrics((loss_sum / count).item(), (correct.float() / count).item())
 
 
@@ -321,14 +378,15 @@ def train_epoch(
     label_smoothing: float = 0.0,
     precision: str = "fp32",
 ) -> float:
-    """One pass over `batches`; returns the mean training loss (nats).
+    """One pass over `batches`; returns the mean training loss (nats), of all processes.
 
     The loss stays on the device until the end: asking for its value at every step would make a
     GPU wait.
     """
     model.train()
     device = next(model.parameters()).device
-    loss_sum, count = torch.zeros((), device=device), 0
+    loss_sum = torch.zeros((), device=device)
+    count = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in batches:
         images, labels = images.to(device), labels.to(device)
         with autocast(device, precision):
@@ -341,6 +399,7 @@ def train_epoch(
             scheduler.step()
         loss_sum += loss.detach() * len(labels)
         count += len(labels)
+    loss_sum, count = sum_over_processes(loss_sum, count)
     return (loss_sum / count).item()
 
 
@@ -357,47 +416,51 @@ def fit(
     """Train `model` on `data.train`, validate on `data.val` after every epoch.
 
     The test split is never touched. On return `model` has the last epoch's weights;
-    `history.load_best(model)` gives it the best ones. A loss that is no longer finite ends the
-    run with `history.diverged`.
+    `history.load_best(model)` gives it the best ones. A loss that explodes, or is no longer
+    finite, ends the run with `history.diverged`.
+
+    Where several processes train together, all must call this; the batch size is that of all.
 
     Args:
         device: where to train; without it, the accelerator if there is one.
-        progress: show a progress bar on standard error.
+        progress: show on standard error how far it is.
         state: what an earlier call gave to `after_epoch`; training goes on after that epoch.
-        after_epoch: called with the state after every epoch: a dict of tensors, numbers and
-            strings with the keys model, optimizer, scheduler, rows, best_epoch, best_model,
-            precision.
+        after_epoch: called with the state after every epoch: see `training_state`.
     """
     device = torch.device(device) if device is not None else best_device()
     model.to(device)
     data = data.to(device)
+    share = {"rank": rank(), "world_size": world_size()}
     batches = data.batches(
-        "train", config.batch_size, shuffle=True, augment=config.augment, seed=config.seed
+        "train", config.batch_size, shuffle=True, augment=config.augment, seed=config.seed, **share
     )
+    val_batches = data.batches("val", EVALUATION_BATCH_SIZE, **share)
     optimizer = make_optimizer(model, config)
     scheduler = make_scheduler(optimizer, config, len(batches))
-    history = History(precision=config.precision)
-    if state is not None:
-        _restore(state, model, optimizer, scheduler, history)
-    elif config.precision == "auto":
-        history.precision = choose_precision(model, next(iter(batches)))
+    history = History()
+    if state is None:
+        history.precision = settle_precision(config, model, batches, announce=progress)
+    else:
+        history.restore(state)
+        restore(state, model, optimizer, scheduler)
+    trained_model = wrap(model)
 
-    bar = _Progress(config.epochs, len(batches), len(history), enabled=progress)
-    for epoch in range(len(history), config.epochs):
+    shown = Progress(config.epochs, enabled=progress and is_main())
+    while not history.is_over(config):
+        epoch = len(history)
         started = time.perf_counter()
-        batches.set_epoch(epoch)
-        # Layers that draw random numbers, such as dropout, draw the same in a continued run.
-        torch.manual_seed(config.seed * 1_000_003 + epoch)
+        start_epoch(batches, epoch)
         train_loss = train_epoch(
-            model,
-            bar.over(batches),
+            trained_model,
+            shown.over(batches, epoch),
             optimizer,
             scheduler,
             config.label_smoothing,
             history.precision,
         )
         trained = time.perf_counter()
-        val = evaluate(model, data.batches("val", EVALUATION_BATCH_SIZE), history.precision)
+        share_buffers(model)
+        val = evaluate(model, val_batches, history.precision)
         row = {
             "epoch": epoch + 1,
             "train_loss": train_loss,
@@ -408,20 +471,29 @@ def fit(
             "images_per_second": len(data.train) / (trained - started),
         }
         history.add(row, model)
-        history.diverged = not math.isfinite(train_loss)
-        bar.show(row)
+        shown.show(row)
         if after_epoch is not None:
             after_epoch(training_state(model, optimizer, scheduler, history))
-        if history.diverged or history.out_of_patience(config.early_stopping):
-            break
-    bar.close()
     return history
+
+
+def start_epoch(batches: Batches, epoch: int) -> None:
+    """Make everything random in an epoch (from 0) depend on seed and epoch alone.
+
+    That is the order and augmentation of `batches`, and what layers such as dropout draw.
+    """
+    batches.set_epoch(epoch)
+    torch.manual_seed(batches.seed * 1_000_003 + epoch)
 
 
 def training_state(
     model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler | None, history: History
 ) -> dict[str, Any]:
-    """Everything that training needs to go on after an epoch, as tensors and plain values."""
+    """Everything that training needs to go on after an epoch: tensors and plain values only.
+
+    The keys: model and optimizer (state dicts), scheduler, rows, best_epoch, best_model (a state
+    dict), precision, world_size.
+    """
     schedule = {} if scheduler is None else scheduler.state_dict()
     return {
         "model": model.state_dict(),
@@ -432,52 +504,57 @@ def training_state(
         "best_epoch": history.best_epoch,
         "best_model": history.best_state,
         "precision": history.precision,
+        "world_size": world_size(),
     }
 
 
-def _restore(
+def restore(
     state: dict[str, Any],
     model: nn.Module,
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
-    history: History,
 ) -> None:
+    """Put model, optimizer and schedule where `training_state` found them."""
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     if scheduler is not None:
         scheduler.load_state_dict(state["scheduler"])
-    history.rows = [dict(row) for row in state["rows"]]
-    history.best_epoch, history.precision = state["best_epoch"], state["precision"]
-    history.best_state = dict(state["best_model"])
 
 
-class _Progress:
-    """One line on standard error for the whole run: steps done and the last epoch's numbers."""
+class Progress:
+    """How far training is, on standard error.
 
-    def __init__(self, epochs: int, steps: int, done: int, enabled: bool) -> None:
-        self.epochs = epochs
+    On a terminal and in a notebook each epoch has a bar; in a log it has one plain line.
+    """
+
+    def __init__(self, epochs: int, enabled: bool) -> None:
+        drawn = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self.epochs, self.bars, self.lines = epochs, enabled and drawn, enabled and not drawn
+
+    def over(self, batches: Batches, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch (from 0), counted by the bar."""
         self.bar = tqdm(
-            total=epochs * steps,
-            initial=done * steps,
-            disable=not enabled,
+            total=len(batches),
+            desc=f"epoch {epoch + 1}/{self.epochs}",
+            disable=not self.bars,
             unit="batch",
             mininterval=0.5,
             dynamic_ncols=True,
         )
-
-    def over(self, batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches:
             yield batch
             self.bar.update()
 
     def show(self, row: dict[str, float]) -> None:
-        self.bar.set_description(f"epoch {row['epoch']}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(
-            f"train_loss {row['train_loss']:.3f}, val_accuracy {row['val_accuracy']:.3f}"
-        )
-
-    def close(self) -> None:
-        self.bar.close()
+        """Complete the epoch's bar, or print its line."""
+        numbers = ("train_loss", "val_loss", "val_accuracy")
+        text = ", ".join(f"{name} {row[name]:.4g}" for name in numbers)
+        if self.bars:
+            self.bar.set_postfix_str(text)
+            self.bar.close()
+        elif self.lines:
+            seconds = f"{row['seconds']:.1f} s"
+            print(f"epoch {row['epoch']}/{self.epochs}: {text}, {seconds}", file=sys.stderr)
 
 
 def config_dict(config: TrainingConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from helpers.data import load
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
+from helpers.lit import ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import build_model
 from helpers.training import (
     COLUMNS,
@@ -32,6 +32,14 @@ from helpers.training import (
 
 CPU = torch.device("cpu")
 FAST_RUN = TrainingConfig(epochs=2, batch_size=64, lr=2e-3)
+LIGHTNING = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,50 +122,13 @@ def torch_copy(state):
     return torch.load(file, weights_only=True)
 
 
-PARITY = {
-    "linear-sgd": ("linear", {"optimizer": "sgd", "lr": 0.05}),
-    "linear-adam": ("linear", {"optimizer": "adam", "scheduler": "cosine", "augment": True}),
-    "cnn-sgd": ("cnn", {"optimizer": "sgd", "nesterov": True, "scheduler": "onecycle"}),
-    "cnn-adam": ("cnn", {"optimizer": "adam", "augment": True, "label_smoothing": 0.1}),
-}
-
-
-@pytest.mark.parametrize("case", PARITY)
-@pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_lightning_gives_the_same_numbers_bit_for_bit(case, name, data, colour):
-    images = data if name == "mnist" else colour
-    model_name, changes = PARITY[case]
-    config = TrainingConfig(epochs=2, batch_size=48, **changes)
-    plain, history = train(images, config, model_name)
-    model = build_model(model_name, images.image_shape, images.num_classes, "small")
-    callback = HistoryCallback()
-    lightning_fit(model, images, config, callback)
-    assert same_weights(plain, model)
-    for column in ("epoch", "train_loss", "val_loss", "val_accuracy", "lr"):
-        assert history[column] == callback.history[column]
-
-
-def lightning_fit(model, data, config, *callbacks):
-    quiet_lightning()
-    trainer = pl.Trainer(
-        max_epochs=config.epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=list(callbacks),
-    )
-    module = LitClassifier(model, config)
-    trainer.fit(module, datamodule=ImageDataModule(data, config))
-    return trainer, module
-
-
 def test_lightning_measures_the_test_split_as_evaluate_does(data):
     config = replace(FAST_RUN, epochs=1)
     model = build_model("linear", data.image_shape, data.num_classes)
-    trainer, module = lightning_fit(model, data, config)
+    quiet_lightning()
+    trainer = pl.Trainer(max_epochs=1, **LIGHTNING)
+    module = LitClassifier(model, config)
+    trainer.fit(module, datamodule=ImageDataModule(data, config))
     measured = trainer.test(module, datamodule=ImageDataModule(data, config), verbose=False)[0]
     expected = evaluate(model, data.batches("test", 500))
     assert measured["test_accuracy"] == expected.accuracy
@@ -329,7 +300,9 @@ def test_the_trial_leaves_the_model_as_it_was_and_believes_the_clock(data, monke
 
         monkeypatch.setattr("helpers.training.autocast", timed)
         monkeypatch.setattr("helpers.training.time.perf_counter", now)
-        assert choose_precision(model, batch) != slow
+        trial = choose_precision(model, batch)
+        assert trial.precision != slow and trial.precision in str(trial)
+        assert (trial.bf16_seconds > trial.fp32_seconds) == (slow == "bf16")
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
 

@@ -1,0 +1,81 @@
+"""What a run says at its end: the result, as a file, a table, JSON and figures."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from helpers.data import ImageData
+from helpers.models import count_parameters
+from helpers.runs import RunFolder, versions
+from helpers.training import History, Metrics, TrainingConfig
+
+
+def make_result(
+    history: History, test: Metrics, model: nn.Module, data: ImageData, config: TrainingConfig
+) -> dict[str, Any]:
+    """What result.json says; seconds and images per second are those of the epochs."""
+    return {
+        "test_accuracy": test.accuracy,
+        "test_loss": test.loss,
+        "best_val_accuracy": history.best_val_accuracy,
+        "epochs": len(history),
+        "seconds": round(history.seconds, 3),
+        "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),
+        "parameters": count_parameters(model),
+        "data_source": data.source,
+        "device": str(next(model.parameters()).device),
+        "precision": history.precision,
+        "seed": config.seed,
+        "versions": versions(),
+    }
+
+
+def print_result(title: str, result: dict[str, Any], folder: RunFolder) -> None:
+    """The result as a table on standard output."""
+    print_table(
+        title,
+        {
+            "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
+            "best validation accuracy": f"{100 * result['best_val_accuracy']:.2f} %",
+            "parameters": f"{result['parameters']:,}",
+            "epochs": str(result["epochs"]),
+            "time": f"{result['seconds']:.1f} s",
+            "device, precision": f"{result['device']}, {result['precision']}",
+            "data": result["data_source"],
+            "run folder": str(folder.path),
+        },
+    )
+
+
+def print_table(title: str, rows: dict[str, str]) -> None:
+    """Names and values, side by side."""
+    table = Table(title=title, show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def draw_figures(
+    folder: RunFolder, title: str, history: History, logits: Tensor, labels: Tensor, classes: Any
+) -> None:
+    """curves.png and confusion.png in the run folder."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # files only: no window, and no screen needed
+    import matplotlib.pyplot as plt
+
+    from helpers.files import write_atomically
+    from helpers.plots import plot_confusion, plot_histories, use_style
+
+    use_style()
+    figures = {
+        "curves.png": plot_histories({"validation": history}, title),
+        "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
+    }
+    for name, figure in figures.items():
+        write_atomically(
+            folder.path / name, lambda file, f=figure: f.savefig(file, format="png", dpi=120)
+        )
+        plt.close(figure)

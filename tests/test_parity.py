@@ -1,0 +1,130 @@
+"""The same numbers, bit for bit: the notebook's loop, `fit` and Lightning; CPU, float32."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional as F
+
+from helpers.data import load
+from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
+from helpers.models import build_model
+from helpers.training import TrainingConfig, fit, make_optimizer
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = torch.device("cpu")
+COLUMNS = ("train_loss", "val_loss", "val_accuracy")
+OPTIMIZERS = {
+    "sgd": {"optimizer": "sgd", "lr": 0.05},
+    "adam": {"optimizer": "adam", "lr": 1e-3},
+}
+CASES = [
+    (model, data, optimizer, augment)
+    for model in ("linear", "cnn")
+    for data in ("mnist", "cifar10")
+    for optimizer in OPTIMIZERS
+    for augment in (False, True)
+]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return {name: load(name, mode="sample").subset(400) for name in ("mnist", "cifar10")}
+
+
+def chapter_2_loop():
+    """The `for epoch in …` statement of chapter 2, as a reader runs it."""
+    tree = ast.parse((ROOT / "notebooks" / "02_linear_model.py").read_text(encoding="utf-8"))
+    loops = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.For) and "optimizer.step()" in ast.unparse(node)
+    ]
+    module = ast.Module(body=loops[:1], type_ignores=[])
+    return compile(module, "chapter 2", "exec")
+
+
+def by_notebook(model, images, config):
+    batches = images.batches(
+        "train", config.batch_size, shuffle=True, augment=config.augment, seed=config.seed
+    )
+    scope = {
+        "model": model,
+        "digits": images,
+        "config": config,
+        "batches": batches,
+        "optimizer": make_optimizer(model, config),
+        "open_loop": [],
+        "torch": torch,
+        "F": F,
+    }
+    exec(chapter_2_loop(), scope)
+    return {
+        column: list(values)
+        for column, values in zip(COLUMNS, zip(*scope["open_loop"], strict=True), strict=True)
+    }
+
+
+def by_fit(model, images, config):
+    history = fit(model, images, config, device=CPU, progress=False)
+    return {column: history[column] for column in COLUMNS}
+
+
+def by_lightning(model, images, config):
+    quiet_lightning()
+    kept = HistoryCallback(config)
+    trainer = pl.Trainer(
+        max_epochs=config.epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=[kept],
+    )
+    trainer.fit(LitClassifier(model, config), datamodule=ImageDataModule(images, config))
+    return {column: kept.history[column] for column in COLUMNS}
+
+
+@pytest.mark.parametrize(("name", "data_name", "optimizer", "augment"), CASES)
+def test_three_loops_give_equal_losses_accuracies_and_weights(
+    name, data_name, optimizer, augment, data
+):
+    images = data[data_name]
+    config = TrainingConfig(
+        epochs=2, batch_size=48, augment=augment, seed=3, **OPTIMIZERS[optimizer]
+    )
+    curves, weights = [], []
+    for train in (by_notebook, by_fit, by_lightning):
+        model = build_model(name, images.image_shape, images.num_classes, "small", config.seed)
+        torch.rand(len(curves))  # what ran before must not matter
+        curves.append(train(model, images, config))
+        weights.append(model.state_dict())
+    assert curves[0] == curves[1] == curves[2]
+    assert len(curves[0]["val_loss"]) == 2 and curves[0]["train_loss"][0] > 0
+    for key, value in weights[0].items():
+        assert torch.equal(value, weights[1][key]) and torch.equal(value, weights[2][key]), key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scheduler": "onecycle", "nesterov": True, "label_smoothing": 0.1, "augment": True},
+        {"scheduler": "cosine", "warmup_epochs": 1.0, "weight_decay": 1e-3},
+        {"optimizer": "rmsprop", "lr": 5e-4, "scheduler": "step"},
+        {"optimizer": "adamw", "lr": 1e-3, "early_stopping": 1},
+    ],
+)
+def test_fit_and_lightning_agree_on_everything_else_a_run_can_have(changes, data):
+    config = TrainingConfig(epochs=3, batch_size=64, **({"optimizer": "sgd", "lr": 0.05} | changes))
+    images = data["mnist"]
+    curves, weights = [], []
+    for train in (by_fit, by_lightning):
+        model = build_model("cnn", images.image_shape, images.num_classes, "small")
+        curves.append(train(model, images, config))
+        weights.append(model.state_dict())
+    assert curves[0] == curves[1]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
