@@ -71,6 +71,10 @@ class Run:
         return description(flags.model, flags.size, self.data, config)
 
 
+class Diverged(Exception):
+    """The loss exploded; the message is one line with advice."""
+
+
 # A script's part: train the run; the function that comes back measures the test split.
 Train = Callable[[Run], tuple[History, Callable[[], Metrics]]]
 
@@ -101,20 +105,24 @@ def main(
             if finished is None:
                 cleanup.enter_context(distributed.joined(run.device))
                 finished = train_and_measure(run, train)
-            return finish(run, finished) if finished else FAILED
+            return finish(run, finished)
     except (UserError, DataError, RunError, ValueError) as error:
         return _fail(program, str(error), USAGE_ERROR)
     except OSError as error:
         where = f"cannot write {folder.path}" if folder else "cannot go on"
         return _fail(program, f"{where}: {error.strerror or error}", USAGE_ERROR)
+    except Diverged as error:
+        return _fail(program, str(error), FAILED)
     except torch.OutOfMemoryError:
         return _fail(program, "the device has too little memory: try half the --batch-size", FAILED)
     except Stopped as stopped:
-        return _fail(program, f"stopped by {stopped}; {_how_to_go_on(folder)}", stopped.status)
+        return _fail(
+            program, f"stopped by {stopped}; {_how_to_go_on(program, folder)}", stopped.status
+        )
     except RuntimeError as error:
         if not _lost_connection(error):
             raise
-        message = f"another process of this run has ended; {_how_to_go_on(folder)}"
+        message = f"another process of this run has ended; {_how_to_go_on(program, folder)}"
         print(f"{program}: error: {message}", file=sys.stderr)
         return FAILED
 
@@ -125,13 +133,13 @@ def _fail(program: str, message: str, status: int) -> int:
     return status
 
 
-def _how_to_go_on(folder: RunFolder | None) -> str:
+def _how_to_go_on(program: str, folder: RunFolder | None) -> str:
     if folder is None or not (folder.path / "config.json").exists():
         return "nothing was begun"
     command = f"--resume {shlex.quote(str(folder.path))}"
     if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ:
         return f"every finished epoch is saved: start all processes again with {command}"
-    return f"every finished epoch is saved; go on with: python {Path(sys.argv[0]).name} {command}"
+    return f"every finished epoch is saved; go on with: python {program} {command}"
 
 
 def _lost_connection(error: RuntimeError) -> bool:
@@ -280,18 +288,20 @@ def dry_run(run: Run) -> int:
     return 0
 
 
-def train_and_measure(run: Run, train: Train) -> dict[str, Any] | None:
-    """Train, then measure the test split, once, with the best weights; None if it diverged."""
+def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
+    """Train, then measure the test split, once, with the best weights; write the result.
+
+    Raises:
+        Diverged: the loss exploded or is no number any more.
+    """
     history, measure = train(run)
     if history.diverged:
         row = history.rows[-1]
-        message = (
+        raise Diverged(
             f"the training diverged: its loss is {row['train_loss']:.4g} in epoch "
             f"{row['epoch']:.0f} at learning rate {run.config.lr:g}; try a tenth of it "
             f"(--lr {run.config.lr / 10:g}) or a warm-up (--scheduler cosine --warmup-epochs 1)"
         )
-        _fail(Path(sys.argv[0]).name, message, FAILED)
-        return None
     history.load_best(run.model)
     result = report.make_result(history, measure(), run.model, run.data, run.config)
     if distributed.is_main():

@@ -80,8 +80,7 @@ class RunFolder:
         self.read_config()
         try:
             self._acquire()
-            for leftover in self.path.glob(".*.part"):
-                leftover.unlink()
+            self._tidy()
         except OSError as error:
             self.release()
             raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
@@ -94,8 +93,15 @@ class RunFolder:
                 f"run folder {self.path} is in use by another process: wait for it, or stop it"
             ) from error
 
+    def _tidy(self) -> None:
+        """Remove what is left of a write that was cut short; only its holder may do so."""
+        for leftover in self.path.glob(".*.part"):
+            leftover.unlink()
+
     def release(self) -> None:
-        """Let another process use the folder."""
+        """Leave the folder tidy, and let another process use it."""
+        if self.lock.is_locked:
+            self._tidy()
         self.lock.release()
 
     def read_config(self) -> dict[str, Any]:
