@@ -137,7 +137,7 @@ def _how_to_go_on(program: str, folder: RunFolder | None) -> str:
     if folder is None or not (folder.path / "config.json").exists():
         return "nothing was begun"
     command = f"--resume {shlex.quote(str(folder.path))}"
-    if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ:
+    if "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_PROCID" in os.environ:
         return f"every finished epoch is saved: start all processes again with {command}"
     return f"every finished epoch is saved; go on with: python {program} {command}"
 
@@ -280,9 +280,7 @@ def dry_run(run: Run) -> int:
             f"{len(getattr(run.data, split)):,} {split}" for split in ("train", "val", "test")
         )
         rows["parameters"] = f"{count_parameters(run.model):,}"
-        rows["steps"] = (
-            f"{run.config.epochs} epochs of {len(batches)}; the first took {seconds:.2f} s"
-        )
+        rows["steps"] = f"{len(batches)} an epoch; the first took {seconds:.2f} s"
         rows |= {k.replace("_", " "): str(v) for k, v in config_dict(run.config).items()}
         report.print_table(f"dry run: {run.title}; nothing was written", rows)
     return 0

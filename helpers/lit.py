@@ -37,10 +37,12 @@ def quiet_lightning() -> None:
 
     The batches are tensors in memory already, so there is nothing for workers to do.
     """
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*logging interval.*")
+    # An accuracy that all processes have counted together is not averaged again.
+    warnings.filterwarnings("ignore", message=".*recommended to use .*_accuracy.*sync_dist.*")
     # Without TensorBoard Lightning logs to a CSV file, which is what we want.
     warnings.filterwarnings("ignore", message=".*tensorboardX.*")
     # Training on a few images to find mistakes needs no validation.
@@ -184,6 +186,10 @@ class HistoryCallback(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
+        self.shown.begin(trainer.current_epoch, int(trainer.num_training_batches))
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.shown.bar.update()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.trained = time.perf_counter()

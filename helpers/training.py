@@ -533,17 +533,21 @@ class Progress:
 
     def over(self, batches: Batches, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch (from 0), counted by the bar."""
+        self.begin(epoch, len(batches))
+        for batch in batches:
+            yield batch
+            self.bar.update()
+
+    def begin(self, epoch: int, steps: int) -> None:
+        """Draw the bar of an epoch (from 0)."""
         self.bar = tqdm(
-            total=len(batches),
+            total=steps,
             desc=f"epoch {epoch + 1}/{self.epochs}",
             disable=not self.bars,
             unit="batch",
             mininterval=0.5,
             dynamic_ncols=True,
         )
-        for batch in batches:
-            yield batch
-            self.bar.update()
 
     def show(self, row: dict[str, float]) -> None:
         """Complete the epoch's bar, or print its line."""

@@ -1,0 +1,300 @@
+"""What the scripts' flags do, and that no combination of them ends in a traceback."""
+
+import csv
+import json
+import re
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lightning_train
+import train
+from helpers import cli, report
+from helpers.flags import DEFAULTS, TRAINING, UserError, make_parser, read_flags
+from helpers.runs import load_checkpoint
+from helpers.training import OPTIMIZERS, PRECISIONS, SCHEDULERS
+
+SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}
+TINY = "--require-full --model linear --epochs 2 --batch-size 16 --device cpu".split()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The flags of a run of two short epochs on 80 images."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    labels = (np.arange(80) % 10).astype(np.uint8)
+    images = (rng.integers(0, 60, (80, 28, 28)) + 15 * labels[:, None, None]).astype(np.uint8)
+    arrays = {"x_train": images, "y_train": labels, "x_test": images[:40], "y_test": labels[:40]}
+    np.savez(folder / "mnist.npz", **arrays)
+    return [*TINY, "--data-dir", str(folder)]
+
+
+def run(argv, script="train.py"):
+    lightning = script.startswith("lightning")
+    words = [str(word) for word in argv]
+    with warnings.catch_warnings():
+        return cli.main(script, "", SCRIPTS[script], words, lightning=lightning)
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()} - {".lock"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_dry_run_writes_nothing_and_shows_the_settings(
+    script, tiny, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert run([*tiny, "--dry-run"], script) == 0
+    shown = capsys.readouterr().out
+    assert "dry run" in shown and "70 train, 10 val, 40 test" in shown
+    assert re.search(r"batch size\s+│\s+16 ", shown) and re.search(r"steps\s+│\s+5 an epoch", shown)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_finds_mistakes(tiny, capsys):
+    assert run([*tiny, "--dry-run", "--lr", "-1"]) == 2
+    assert "learning rate -1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_json_is_all_that_is_printed(script, tiny, tmp_path, capsys):
+    assert run([*tiny, "--json", "--out", tmp_path / "run"], script) == 0
+    said = json.loads(capsys.readouterr().out)
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert said == written | {"run_folder": str(tmp_path / "run")}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_quiet_says_nothing(script, tiny, tmp_path, capfd):
+    assert run([*tiny, "--quiet", "--out", tmp_path / "run"], script) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_log_has_one_plain_line_an_epoch(script, tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
+    assert run([*tiny, "--out", tmp_path / "run"], script) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("epoch 1/2: train_loss ")
+    assert all(name in lines[1] for name in ("val_loss", "val_accuracy", " s"))
+
+
+def test_a_terminal_has_one_bar_an_epoch(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert run([*tiny, "--out", tmp_path / "run"]) == 0
+    shown = capsys.readouterr().err
+    assert "epoch 1/2: 100%" in shown and "epoch 2/2: 100%" in shown and "val_accuracy" in shown
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_plot_draws_curves_and_confusion(script, tiny, tmp_path):
+    assert run([*tiny, "--plot", "--quiet", "--out", tmp_path / "run"], script) == 0
+    for name in ("curves.png", "confusion.png"):
+        picture = (tmp_path / "run" / name).read_bytes()
+        assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+    assert not any("part" in name for name in files(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_auto_precision_says_what_it_chose(script, tiny, tmp_path, capsys):
+    assert run([*tiny, "--precision", "auto", "--out", tmp_path / "run"], script) == 0
+    said = capsys.readouterr().err
+    chosen = re.search(r"precision (fp32|bf16): a trial step took [\d.]+ ms in bf16", said)[1]
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["precision"] == chosen
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["precision"] == "auto"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_bf16_is_what_it_says(script, tiny, tmp_path):
+    results = []
+    for precision in ("fp32", "bf16"):
+        out = tmp_path / precision
+        assert run([*tiny, "--precision", precision, "--quiet", "--out", out], script) == 0
+        results.append(load_checkpoint(out / "last.pt"))
+    weights = [r["model"]["layers.1.weight"] for r in results]
+    assert not torch.equal(*weights) and torch.allclose(*weights, atol=0.02)
+    assert results[1]["precision"] == "bf16" and weights[1].dtype == torch.float32
+
+
+def test_compile_trains_to_the_same_up_to_rounding(tiny, tmp_path):
+    for name, flags in (("plain", []), ("compiled", ["--compile"])):
+        assert run([*tiny, *flags, "--quiet", "--out", tmp_path / name]) == 0
+    first, second = (
+        load_checkpoint(tmp_path / n / "last.pt")["model"] for n in ("plain", "compiled")
+    )
+    assert first.keys() == second.keys(), "no trace of the compiler in a checkpoint"
+    assert all(torch.allclose(first[k], second[k], atol=1e-4) for k in first)
+
+
+def test_without_a_compiler_compile_is_one_clear_line(tiny, tmp_path, monkeypatch, capsys):
+    def no_compiler(*_args, **_options):
+        raise RuntimeError("No working C++ compiler found\nand more lines")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    assert run([*tiny, "--compile", "--out", tmp_path / "run"]) == 2
+    message = capsys.readouterr().err
+    assert "--compile cannot be used here (No working C++ compiler found)" in message
+    assert message.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_lightning_logs_into_the_run_folder(tiny, tmp_path):
+    assert (
+        run([*tiny, "--logger", "csv", "--quiet", "--out", tmp_path / "run"], "lightning_train.py")
+        == 0
+    )
+    with open(tmp_path / "run" / "lightning_csv" / "metrics.csv", newline="") as file:
+        logged = [float(r["val_loss"]) for r in csv.DictReader(file) if r.get("val_loss")]
+    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+        assert logged == [float(row["val_loss"]) for row in csv.DictReader(file)]
+
+
+def test_lightning_logs_to_tensorboard_or_says_what_is_missing(tiny, tmp_path, capsys):
+    pytest.importorskip("pytorch_lightning")
+    flags = [*tiny, "--logger", "tensorboard", "--quiet", "--out", tmp_path / "run"]
+    status = run(flags, "lightning_train.py")
+    if status == 0:
+        assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+    else:
+        message = capsys.readouterr().err
+        assert status == 2 and "pip install tensorboard" in message and message.count("\n") == 1
+
+
+def test_val_fraction_moves_images_from_training_to_validation(tiny, tmp_path, capsys):
+    assert run([*tiny, "--val-fraction", "0.5", "--dry-run"]) == 0
+    assert "40 train, 40 val, 40 test" in capsys.readouterr().out
+
+
+def test_too_little_memory_is_one_clear_line(tiny, tmp_path, capsys):
+    def no_room(_run):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    flags = [*tiny, "--quiet", "--out", str(tmp_path / "run")]
+    assert cli.main("train.py", "", no_room, flags) == 1
+    assert "half the --batch-size" in capsys.readouterr().err
+
+
+def test_an_error_of_the_program_is_not_hidden(tiny, tmp_path):
+    def broken(_run):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        cli.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
+
+
+def test_a_stored_setting_gives_way_to_a_typed_one(tiny, tmp_path):
+    stored = tmp_path / "mine.json"
+    stored.write_text(json.dumps({"model": "linear", "lr": 0.25, "augment": False, "sample": True}))
+    for script in SCRIPTS:
+        parser = make_parser(script, "", lightning=script.startswith("lightning"))
+        flags = read_flags(parser, ["--config", str(stored), "--lr", "0.5", "--require-full"])
+        assert flags.lr == 0.5 and flags.augment is False and flags.model == "linear"
+        assert flags.require_full and not flags.sample and flags.size == DEFAULTS["size"]
+
+
+def test_lightning_settings_do_not_disturb_the_other_script(tmp_path):
+    stored = tmp_path / "config.json"
+    stored.write_text(json.dumps({"devices": 2, "strategy": "ddp", "logger": ["csv"], "epochs": 3}))
+    assert read_flags(make_parser("train.py", ""), ["--config", str(stored)]).epochs == 3
+    flags = read_flags(make_parser("l", "", lightning=True), ["--config", str(stored)])
+    assert (flags.devices, flags.strategy, flags.logger) == (2, "ddp", ["csv"])
+
+
+@pytest.mark.parametrize(
+    "content", ["[1, 2]", "", '{"out": "x"}', '{"epochs": 2.5}', '{"sample": "x"}']
+)
+def test_a_bad_configuration_file_is_one_clear_line(content, tmp_path, capsys):
+    (tmp_path / "c.json").write_text(content)
+    assert run(["--config", tmp_path / "c.json"]) == 2
+    message = capsys.readouterr().err
+    assert "c.json" in message and message.count("\n") == 1
+
+
+def test_config_and_resume_do_not_go_together(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    for flag in ("--config", "--out"):
+        with pytest.raises(UserError, match="do not go together"):
+            read_flags(make_parser("t", ""), ["--resume", str(tmp_path), flag, "x"])
+
+
+def test_every_flag_has_a_help_text_and_a_group(capsys):
+    parser = make_parser("train.py", "", lightning=True)
+    known = {action.dest for action in parser._actions} - {"help"}
+    assert known == set(parser.defaults) and set(TRAINING) <= known
+    assert all(action.help for action in parser._actions)
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    for group in ("model and data", "training", "running", "Lightning's own"):
+        assert f"\n{group}:" in text
+    assert text.count("(default:") >= 10
+
+
+numbers = st.sampled_from(["0", "0.05", "0.9", "1", "-1", "nan", "inf", "1e30", "x"])
+combinations = st.fixed_dictionaries(
+    {},
+    optional={
+        "--model": st.sampled_from(["softmax", "linear", "cnn", "mlp", ""]),
+        "--size": st.sampled_from(["small", "huge"]),
+        "--optimizer": st.sampled_from([*OPTIMIZERS, "lion"]),
+        "--scheduler": st.sampled_from([*SCHEDULERS, "poly"]),
+        "--precision": st.sampled_from([*PRECISIONS, "fp8"]),
+        "--epochs": st.sampled_from(["1", "2", "0", "-3", "2.5"]),
+        "--batch-size": st.sampled_from(["1", "7", "500", "0", "many"]),
+        "--early-stopping": st.sampled_from(["0", "1", "-1"]),
+        "--seed": st.sampled_from(["0", "12", "-1", "99999999999"]),
+        "--device": st.sampled_from(["auto", "cpu", "cuda:77", "meta", "abacus"]),
+        "--lr": numbers,
+        "--momentum": numbers,
+        "--weight-decay": numbers,
+        "--label-smoothing": numbers,
+        "--warmup-epochs": numbers,
+        "--val-fraction": st.sampled_from(["0.1", "0.9", "0", "1", "nan"]),
+        "--augment": st.none(),
+        "--no-augment": st.none(),
+        "--nesterov": st.none(),
+        "--dry-run": st.none(),
+        "--json": st.none(),
+        "--what": st.none(),
+    },
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(flags=combinations, script=st.sampled_from(sorted(SCRIPTS)))
+def test_any_flags_train_or_give_one_clear_line(flags, script, tiny, tmp_path_factory, capfd):
+    out = tmp_path_factory.mktemp("any") / "run"
+    words = [f if v is None else f"{f}={v}" for f, v in flags.items()]
+    capfd.readouterr()
+    status = run([*tiny, "--quiet", *words, "--out", out], script)
+    output, errors = capfd.readouterr()
+    assert "Traceback" not in errors
+    if status == 0 and "--dry-run" not in flags:
+        result = json.loads((out / "result.json").read_text())
+        assert 0 <= result["test_accuracy"] <= 1 and np.isfinite(result["test_loss"])
+        assert len((out / "metrics.csv").read_text().splitlines()) == result["epochs"] + 1
+    elif status == 1:
+        assert (
+            "diverged" in errors and errors.count("\n") == 1 and not (out / "result.json").exists()
+        )
+    elif status == 2:
+        assert errors.count("\n") == 1 and errors.startswith(f"{script}: error: ")
+        assert not out.exists()
+    else:
+        assert status == 0 and not out.exists()
+
+
+def test_the_result_table_fits_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    report.print_table("title", {"name": "value " * 30})
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60

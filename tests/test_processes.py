@@ -1,0 +1,208 @@
+"""Several processes that train one model: equal shares, the same curve, a clear end."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import cli, distributed
+from helpers.data import load
+from helpers.models import build_model
+from helpers.runs import load_checkpoint
+from helpers.training import evaluate, fit, recipe, with_changes
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGS = "--sample --model linear --epochs 8 --batch-size 120 --device cpu".split()
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(ROOT / "train.py")]
+LIGHTNING = [str(ROOT / "lightning_train.py")]
+LAUNCHERS = {
+    "torchrun": (TORCHRUN, []),
+    "Lightning": (LIGHTNING, ["--devices", "2", "--strategy", "ddp"]),
+}
+EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")
+
+
+def start(launcher, *flags):
+    command, own = LAUNCHERS[launcher]
+    words = [sys.executable, *command, *map(str, flags)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        words if "--resume" in flags else words + own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def finish(process):
+    output, errors = process.communicate(timeout=200)
+    return process.returncode, output, errors
+
+
+def curve(folder):
+    with open(folder / "metrics.csv", newline="") as file:
+        return [tuple(float(row[name]) for name in EXACT) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """One run of two processes with each launcher."""
+    root = tmp_path_factory.mktemp("together")
+    for launcher in LAUNCHERS:
+        status, output, errors = finish(start(launcher, *FLAGS, "--out", root / launcher))
+        assert status == 0, errors
+        assert output.count("test accuracy") == 1, "only one process speaks"
+        assert errors.count("epoch 1/8") == 1 and "Traceback" not in errors
+        assert "recommended to use" not in errors
+    return root
+
+
+def test_two_processes_follow_the_curve_of_one(together, tmp_path):
+    """Not bit for bit: two halves of a batch are averaged apart, and then together."""
+    flags = [*FLAGS, "--quiet", "--out", str(tmp_path / "one")]
+    from train import train
+
+    assert cli.main("train.py", "", train, flags) == 0
+    for one, two in zip(curve(tmp_path / "one"), curve(together / "torchrun"), strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_both_launchers_give_equal_numbers_and_weights(together):
+    assert curve(together / "torchrun") == curve(together / "Lightning")
+    first, second = (load_checkpoint(together / name / "last.pt") for name in LAUNCHERS)
+    assert all(torch.equal(first["model"][k], second["model"][k]) for k in first["model"])
+    assert first["world_size"] == second["world_size"] == 2
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_validation_and_test_count_every_image_once(launcher, together):
+    folder = together / launcher
+    data = load("mnist", mode="sample")
+    model = build_model("linear", data.image_shape, data.num_classes)
+    state = load_checkpoint(folder / "last.pt")
+    model.load_state_dict(state["model"])
+    val = evaluate(model, data.batches("val", 500))
+    assert state["rows"][-1]["val_accuracy"] == val.accuracy
+    assert state["rows"][-1]["val_loss"] == pytest.approx(val.loss, rel=1e-6)
+    model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
+    test = evaluate(model, data.batches("test", 500))
+    result = json.loads((folder / "result.json").read_text())
+    assert result["test_accuracy"] == test.accuracy
+    assert result["test_loss"] == pytest.approx(test.loss, rel=1e-6)
+
+
+def test_a_cnn_in_two_processes_learns_as_in_one(tmp_path):
+    """Batch normalisation sees half a batch in each process, so only the course is the same."""
+    changes = {"epochs": 3, "batch_size": 120, "lr": 0.02}
+    flags = (
+        "--sample --model cnn --epochs 3 --batch-size 120 --lr 0.02 --device cpu --quiet".split()
+    )
+    status, _, errors = finish(start("torchrun", *flags, "--out", tmp_path / "two"))
+    assert status == 0, errors
+    data = load("mnist", mode="sample")
+    state = load_checkpoint(tmp_path / "two" / "last.pt")
+    model = build_model("cnn", data.image_shape, data.num_classes, "small")
+    config = with_changes(recipe("cnn", "mnist", "small"), changes)
+    history = fit(model, data, config, device="cpu", progress=False)
+    for one, two in zip(history.rows, state["rows"], strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.05)
+    assert state["rows"][-1]["val_accuracy"] == pytest.approx(history.best_val_accuracy, abs=0.1)
+    # What was saved is what was measured, running means included.
+    model.load_state_dict(state["model"])
+    measured = evaluate(model, data.batches("val", 500))
+    assert measured.accuracy == state["rows"][-1]["val_accuracy"]
+
+
+def children(pid):
+    """The processes that `pid` has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            after_name = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(after_name[1]) == pid:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes through /proc")
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_killed_worker_ends_the_run_which_then_goes_on(launcher, together, tmp_path):
+    folder = tmp_path / "run"
+    process = start(launcher, *FLAGS, "--out", folder)
+    deadline = time.monotonic() + 100
+    while not (folder / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    victim = children(process.pid)[-1]
+    os.kill(victim, signal.SIGKILL)
+    status, output, errors = finish(process)
+    assert status == 1 and output == "", errors
+    assert "another process of this run has ended" in errors and "--resume" in errors
+    assert not (folder / "result.json").exists()
+    status, output, errors = finish(start(launcher, "--resume", folder))
+    assert status == 0, errors
+    assert curve(folder) == curve(together / launcher)
+    first, second = (load_checkpoint(f / "last.pt") for f in (folder, together / launcher))
+    assert all(torch.equal(first["model"][k], second["model"][k]) for k in first["model"])
+
+
+def test_a_run_of_two_is_not_resumed_by_one(together, capsys):
+    from train import train
+
+    assert cli.main("train.py", "", train, ["--resume", str(together / "torchrun")]) == 2
+    assert "had world_size 2, now it is 1" in capsys.readouterr().err
+
+
+def test_a_mistake_is_told_once():
+    status, output, errors = finish(start("torchrun", "--model", "mlp"))
+    assert status != 0 and output == ""
+    assert errors.count("train.py: error: unknown model 'mlp'") == 1
+
+
+@pytest.mark.parametrize(
+    ("world", "batch_size", "message"),
+    [("3", "128", "must be a multiple of the number of processes, 3"), ("0", "8", "at least 1")],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(world, batch_size, message, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", world)
+    flags = ["--sample", "--batch-size", batch_size]
+    assert cli.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environment", "main"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "0"}, True),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+        ({"SLURM_PROCID": "3"}, False),
+        # torchrun on the second machine of a SLURM job, and its first process
+        ({"RANK": "0", "SLURM_PROCID": "1"}, True),
+    ],
+)
+def test_the_main_process_is_known_before_they_join(environment, main, monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.is_main() is main
+
+
+def test_alone_nothing_is_wrapped_shared_or_sent():
+    model = torch.nn.Linear(2, 2)
+    assert distributed.wrap(model) is model and distributed.world_size() == 1
+    assert distributed.from_main("fp32") == "fp32" and distributed.rank() == 0
+    number = torch.tensor(2.0)
+    assert distributed.sum_over_processes(number)[0] is number
