@@ -5,6 +5,7 @@ also parse what was downloaded. The fetching is ours, because torchvision sets n
 these hosts are known to be slow or to refuse. Certificates are always verified.
 """
 
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -82,10 +83,14 @@ def provide(name: str, folder: Path) -> tuple[Arrays, str]:
     except NotImplementedError as error:
         raise DataError(f"{folder}: files cannot be locked here; choose another folder") from error
     except OSError as error:
-        raise DataError(
-            f"cannot write the data folder {folder}: {plain(error)}; make room, or choose another "
-            "folder with COURSE_DATA_DIR"
-        ) from error
+        with contextlib.suppress(MissingFileError):
+            read_prepared(folder / f"{name}.npz", IMAGE_SHAPES[name])  # a damaged file comes first
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> DataError:
+    advice = "make room, or choose another folder with COURSE_DATA_DIR"
+    return DataError(f"cannot write the data folder {folder}: {plain(error)}; {advice}")
 
 
 def _provide_alone(name: str, folder: Path) -> tuple[Arrays, str]:
@@ -104,18 +109,24 @@ def _provide_alone(name: str, folder: Path) -> tuple[Arrays, str]:
     except DataError as error:
         raise DataError(f"{story}; {error}" if story else str(error)) from error
     if story:
-        warnings.warn(f"{story}; fetched again", stacklevel=2)
+        warnings.warn(f"{story}; fetched again", stacklevel=5)  # the line that calls `load`
     return contents
 
 
 def _make(name: str, folder: Path) -> tuple[Arrays, str]:
-    """Download, write the prepared file, read it back, and only then remove the downloads."""
+    """Download, write the prepared file, read it back, and only then remove the downloads.
+
+    Raises:
+        DataError: as `provide`.
+    """
     prepared, work = folder / f"{name}.npz", folder / f"{name}.download"
     try:
         arrays, source = fetch_dataset(name, work)
     except DataError as error:
         advice = f"run again later, or put a whole {prepared.name} into {folder}"
         raise DataError(f"{error}; {advice}") from error
+    except OSError as error:
+        raise _not_writable(folder, error) from error
     for orphan in folder.glob(f".{prepared.name}.*.part"):  # of a process that was killed
         orphan.unlink(missing_ok=True)
     write_prepared(prepared, arrays, source)
