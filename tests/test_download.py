@@ -502,6 +502,13 @@ def test_slow_mirror_costs_a_bounded_time(act, mirrors, short, tmp_path):
     assert visible(tmp_path) == ["cifar10.npz"]
 
 
+def test_what_came_before_the_drip_is_kept(mirrors, short, tmp_path):
+    mirrors[0].reset(drip_after_half)
+    check_loaded(load("cifar10", tmp_path, mode="full"), "cifar10")
+    (_, asked), half = mirrors[1].requests[0], len(CIFAR_TAR) // 2
+    assert half <= int(asked[6:-1]) < len(CIFAR_TAR)
+
+
 def test_the_mirror_that_worked_is_asked_first_for_the_next_file(mirrors, tmp_path):
     mirrors[0].reset(status(403))
     check_loaded(load("mnist", tmp_path, mode="full"), "mnist")
