@@ -502,6 +502,12 @@ def test_slow_mirror_costs_a_bounded_time(act, mirrors, short, tmp_path):
     assert visible(tmp_path) == ["cifar10.npz"]
 
 
+def test_a_mirror_that_gives_nothing_is_asked_once(mirrors, tmp_path):
+    mirrors[0].reset(hung_up)
+    check_loaded(load("cifar10", tmp_path, mode="full"), "cifar10")
+    assert len(mirrors[0].requests) == 1
+
+
 def test_what_came_before_the_drip_is_kept(mirrors, short, tmp_path):
     mirrors[0].reset(drip_after_half)
     check_loaded(load("cifar10", tmp_path, mode="full"), "cifar10")
@@ -567,7 +573,7 @@ def test_wrong_leftovers_are_thrown_away(leftover, mirrors, tmp_path):
 def test_a_damaged_archive_from_an_earlier_run_is_fetched_again(mirrors, tmp_path):
     work = tmp_path / "cifar10.download"
     work.mkdir()
-    (work / TAR).write_bytes(CIFAR_TAR[:-1])
+    (work / TAR).write_bytes(CIFAR_TAR[:5000])
     check_loaded(load("cifar10", tmp_path, mode="full"), "cifar10")
 
 
@@ -642,7 +648,9 @@ def test_all_hosts_together_cost_no_more_than_the_limit(monkeypatch):
     monkeypatch.setattr(download.time, "monotonic", lambda: clock[0])
     states = download.reachable([f"https://mirror{n}.example/" for n in range(20)])
     assert sum(waited) <= download.REACH_SECONDS
-    assert states["https://mirror0.example/"] == "no answer within 4 seconds"
+    assert waited[0] == download.CONNECT_SECONDS / 2  # time is left for the other addresses
+    for host in ("mirror0", "mirror1", "mirror2"):  # and for the other hosts
+        assert states[f"https://{host}.example/"] == "no answer within 4 seconds"
     assert states["https://mirror19.example/"] == "no time left to try it"
 
 
@@ -1037,6 +1045,14 @@ def test_a_folder_where_the_file_should_be_is_one_line_and_stays(mirrors, tmp_pa
     (tmp_path / "mnist.npz").mkdir()
     assert failure("mnist", tmp_path).startswith(f"cannot read {tmp_path / 'mnist.npz'}: ")
     assert visible(tmp_path) == ["mnist.npz"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails")
+def test_a_file_that_the_system_fails_to_read_is_not_called_damaged(mirrors, tmp_path):
+    (tmp_path / "mnist.npz").symlink_to("/proc/self/mem")  # its first bytes cannot be read
+    line = failure("mnist", tmp_path)
+    assert line == f"cannot read {tmp_path / 'mnist.npz'}: input/output error"
+    assert visible(tmp_path) == ["mnist.npz"] and not mirrors[0].requests
 
 
 @pytest.fixture
