@@ -2,7 +2,8 @@
 
 Where `load` looks for a data set, in this order:
 
-1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8);
+1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8); a damaged one
+   is set aside as `<name>.npz.damaged`, never deleted;
 2. a download from the mirrors in `helpers.download`, checked and then kept as that file;
 3. the sample that comes with the course, with a warning.
 
@@ -12,8 +13,6 @@ COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing
 
 import os
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.files import write_atomically
+from helpers.prepared import (
+    IMAGE_SHAPES,
+    DamagedFileError,
+    DataError,
+    MissingFileError,
+    read_prepared,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = Path(__file__).resolve().parent / "sample"
@@ -33,14 +38,9 @@ OBJECTS = (
 )
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 SPLIT_SEED = 0
 FOLDER_IMAGE_SIZE = 32
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message is one line: what, where, what to do."""
 
 
 class SampleWarning(UserWarning):
@@ -323,8 +323,8 @@ def load(
         val_fraction: the part of the training images that becomes the validation split.
 
     Raises:
-        DataError: an unknown name, a damaged file, a folder without classes, or `mode="full"`
-            and the full data cannot be had.
+        DataError: an unknown name, a folder without classes, or `mode="full"` and the full data
+            cannot be had.
     """
     mode = mode or os.environ.get("COURSE_DATA") or "auto"
     if mode not in MODES:
@@ -341,40 +341,15 @@ def load(
     folder = Path(data_dir or os.environ.get("COURSE_DATA_DIR") or ROOT / "data")
     if mode == "sample":
         return _sample(name, val_fraction)
-    prepared = folder / f"{name}.npz"
-    if not prepared.exists():
-        try:
-            _download(name, folder)
-        except DataError as error:
-            if mode == "full":
-                raise
-            warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
-            return _sample(name, val_fraction)
-    arrays, source = read_prepared(prepared)
+    try:
+        arrays, source = _full(name, folder)
+    except DataError as error:
+        if mode == "full":
+            raise
+        warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
+        return _sample(name, val_fraction)
     title = {"mnist": "MNIST", "cifar10": "CIFAR-10"}[name]
     return _assemble(name, title, arrays, source, False, val_fraction)
-
-
-def read_prepared(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """Read and check a prepared file: four uint8 arrays and the line that names their source.
-
-    Raises:
-        DataError: the file is empty, damaged, or does not hold images with labels.
-    """
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ARRAYS}
-            source = str(file["source"]) if "source" in file else f"the file {path.name}"
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"damaged data file {path}: {type(error).__name__}; delete it and run again"
-        ) from error
-    for part in ("train", "test"):
-        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)
-        whole = images.dtype == np.uint8 and images.ndim in (3, 4) and len(images) > 0
-        if not whole or len(images) != len(labels) or labels.max() > 9:
-            raise DataError(f"{path}: x_{part} and y_{part} are not uint8 images with labels 0-9")
-    return arrays, source
 
 
 def _sample_notice(name: str, error: DataError) -> str:
@@ -470,15 +445,14 @@ def _labels(labels: np.ndarray) -> Tensor:
     return torch.from_numpy(labels.reshape(-1).astype(np.int64))
 
 
-def _download(name: str, folder: Path) -> None:
-    from helpers.download import fetch_dataset
-
-    arrays, source = fetch_dataset(name, folder)
-    contents = arrays | {"source": np.array(source)}
+def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The prepared file's arrays and source; what is missing or damaged is downloaded."""
     try:
-        write_atomically(folder / f"{name}.npz", lambda file: np.savez_compressed(file, **contents))
-    except OSError as error:
-        raise DataError(f"cannot write {folder / name}.npz: {error.strerror}") from error
+        return read_prepared(folder / f"{name}.npz", IMAGE_SHAPES[name])
+    except (MissingFileError, DamagedFileError):
+        from helpers.download import provide
+
+        return provide(name, folder)
 
 
 def _from_folder(folder: Path, val_fraction: float) -> ImageData:

@@ -124,7 +124,8 @@ def status(argv):
 def test_mistakes_in_the_scripts_themselves(script, tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"")
     flags = ["--data-dir", tmp_path, "--dataset", "mnist", "--out", tmp_path / "out"]
-    done = run(script, *flags, COURSE_DATA="full")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # no download
+    done = run(script, *flags, COURSE_DATA="full", **nowhere)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "damaged data file" in done.stderr and not (tmp_path / "out").exists()
 
