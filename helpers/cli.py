@@ -216,7 +216,7 @@ def choose_device(name: str) -> torch.device:
         UserError: there is no such device here.
     """
     device = best_device() if name == "auto" else _device(name)
-    if device.type != "cpu" and device.index is None and "LOCAL_RANK" in os.environ:
+    if device.type != "cpu" and device.index is None and distributed.local_rank() > 0:
         device = _device(f"{device.type}:{distributed.local_rank()}")
     return device
 

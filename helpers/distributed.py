@@ -39,8 +39,8 @@ def is_main() -> bool:
 
 
 def local_rank() -> int:
-    """This process's number on its own machine."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    """This process's number on its own machine, as torchrun, Lightning or SLURM gave it."""
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
 
 
 @contextmanager
