@@ -142,10 +142,13 @@ def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
     for answer in answers:
         table.add_section()
         for rank, (name, probability) in enumerate(answer.guesses):
+            cells = [printable(answer.path), printable(name), f"{100 * probability:.2f} %"]
+            if predictor.reads_digits:
+                cells.append(answer.read_as)
+            if rank:  # what holds for the whole picture stands in its first row
+                cells[0], cells[3:] = "", []
             # Text, because a name such as [red].png is no instruction to change the colour.
-            first = Text("" if rank else printable(answer.path))
-            note = Text("" if rank else answer.read_as)
-            table.add_row(first, Text(printable(name)), f"{100 * probability:.2f} %", note)
+            table.add_row(*map(Text, cells))
     Console().print(table)
 
 

@@ -6,7 +6,7 @@ Two layouts are understood:
     pets/cats/…  pets/dogs/…
 
 Without `test/`, a fifth of each class, always the same pictures, is kept as the test split. This
-holds for `pets/train/` alone too. Pictures in folders inside a class folder belong to that class.
+holds for `pets/train/` alone too. Other folders beside `train/`, such as `valid/`, are not read. Pictures in folders inside a class folder belong to that class.
 Classes are sorted by name, which gives them their labels. Hidden files and what systems leave
 behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that are not pictures
 by their name. Every picture becomes 32 x 32 RGB by `helpers.images.squeeze`.
@@ -38,16 +38,17 @@ def read_folder(folder: Path) -> dict[str, Any]:
         DataError: the folder cannot be used; the message is one line that says what to change.
     """
     name = folder.resolve().name
-    root = folder / "train" if _has_train(folder) else folder
-    has_test = root != folder and (folder / "test").is_dir()
+    training_folder, testing_folder = _part(folder, "train"), _part(folder, "test")
+    root = training_folder if training_folder and _is_split(training_folder) else folder
+    has_test = root != folder and testing_folder is not None
     classes = _class_names(root)
     if has_test:
-        _compare(root, classes, folder / "test")
+        _compare(root, classes, testing_folder)
     # One picture to learn from, one to validate with, and one to test with if there is no test/.
     training = _read_classes(root, classes, at_least=2 if has_test else 3)
     if has_test:
         source = f"the image folder {name}"
-        test = _read_classes(folder / "test", classes, at_least=1)
+        test = _read_classes(testing_folder, classes, at_least=1)
     else:
         source = f"the image folder {name}, a fifth of it kept as the test split"
         in_test = stratified_mask(training.labels, TEST_FRACTION)
@@ -62,12 +63,15 @@ def read_folder(folder: Path) -> dict[str, Any]:
     }
 
 
-def _has_train(folder: Path) -> bool:
+def _part(folder: Path, name: str) -> Path | None:
+    """The folder with this name inside `folder`, written in small or capital letters."""
+    return next((folder / found for found in _subfolders(folder) if found.lower() == name), None)
+
+
+def _is_split(train: Path) -> bool:
     """Whether `train/` holds the training pictures; it may also be a class, such as of vehicles."""
-    if not (folder / "train").is_dir():
-        return False
-    only_splits = set(_subfolders(folder)) <= set(SPLIT_NAMES)
-    return only_splits or bool(_subfolders(folder / "train"))
+    only_splits = {name.lower() for name in _subfolders(train.parent)} <= set(SPLIT_NAMES)
+    return only_splits or bool(_subfolders(train))
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -84,7 +88,8 @@ def _class_names(root: Path) -> tuple[str, ...]:
     where = printable(root)
     if not classes:
         loose = sum(path.parent == root for path in find_images(root))
-        beside = f" beside {loose} pictures" if loose else ""
+        noun = "picture" if loose == 1 else "pictures"
+        beside = f" beside {loose} {noun}" if loose else ""
         raise DataError(
             f"{where}: 0 class folders found{beside}; put the pictures of each class into a folder "
             "of its own, named like the class"

@@ -45,6 +45,13 @@ def test_train_and_test_folders_are_a_data_set(tmp_path):
     assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), first)
 
 
+def test_train_and_test_may_be_written_in_capitals_and_other_parts_are_not_read(tmp_path):
+    make_classes(tmp_path / "Train")
+    make_classes(tmp_path / "TEST", count=4)
+    make_classes(tmp_path / "valid", count=3)
+    assert sizes(load(str(tmp_path))) == [18, 2, 8]
+
+
 @pytest.mark.parametrize("where", ["", "train"])
 def test_without_a_test_folder_a_fifth_is_kept_for_testing(where, tmp_path):
     make_classes(tmp_path / where)
@@ -131,7 +138,7 @@ def test_many_unreadable_pictures_do_not_fill_the_screen(tmp_path):
 def test_folders_without_classes_are_refused(tmp_path):
     assert f"{tmp_path}: 0 class folders found; put" in refusal(tmp_path)
     Image.new("L", (9, 9)).save(tmp_path / "loose.png")
-    assert "0 class folders found beside 1 pictures" in refusal(tmp_path)
+    assert "0 class folders found beside 1 picture;" in refusal(tmp_path)
     (tmp_path / "train").mkdir()
     assert "train: 0 class folders" in refusal(tmp_path)
 

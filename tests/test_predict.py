@@ -407,7 +407,8 @@ def test_the_table_shows_classes_probabilities_and_how_the_picture_was_read(
     status, out, err = ask(capsys, digits, path.name)
     assert (status, err) == (0, []) and out.count("%") == 3
     assert "[red]7.png" in out and "dark on light, inverted" in out.replace("\n", " ")
-    assert "read as" not in ask(capsys, objects, path)[1]
+    out = ask(capsys, objects, path)[1]
+    assert "read as" not in out and "resized" not in out and out.count("%") == 3
 
 
 def test_broken_files_are_one_line_each_and_the_rest_is_predicted(capsys, digits, broken):
