@@ -5,11 +5,12 @@ Two layouts are understood:
     pets/train/cats/…  pets/train/dogs/…  pets/test/cats/…  pets/test/dogs/…
     pets/cats/…  pets/dogs/…
 
-Without `test/`, a fifth of each class, always the same pictures, is kept as the test split. This
-holds for `pets/train/` alone too. Other folders beside `train/`, such as `valid/`, are not read. Pictures in folders inside a class folder belong to that class.
-Classes are sorted by name, which gives them their labels. Hidden files and what systems leave
-behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that are not pictures
-by their name. Every picture becomes 32 x 32 RGB by `helpers.images.squeeze`.
+Without `test/`, a fifth of each class, always the same pictures, is kept as the test split, also
+if the classes lie in `pets/train/`. Beside `train/` and `test/` nothing is read, `valid/` neither:
+the validation split is cut from the training pictures. Pictures in folders inside a class folder
+belong to that class. Classes are sorted by name, which gives them their labels. Hidden files and
+what systems leave behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that
+are not pictures by their name. Every picture becomes 32 x 32 RGB by `helpers.images.squeeze`.
 """
 
 import warnings
