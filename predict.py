@@ -86,7 +86,9 @@ class Pictures:
         """The name and the path, or the open file, of every picture."""
         for name in self.names:
             path = Path(name)
-            if name == STANDARD_INPUT and sys.stdin is not None:
+            if name == STANDARD_INPUT and sys.stdin is None:
+                self.complain("cannot read standard input: it is closed")
+            elif name == STANDARD_INPUT:
                 yield name, sys.stdin.buffer
             elif os.path.isdir(path):
                 yield from self._inside(path)

@@ -72,13 +72,11 @@ class Predictor:
 
     def best(self, images: Tensor, top: int = 3) -> list[list[Guess]]:
         """The `top` most probable classes of each image, best first; fewer if there are fewer."""
-        count = min(top, len(self.classes))
         values, labels = self.probabilities(images).sort(dim=1, descending=True, stable=True)
+        rows = zip(values[:, :top].tolist(), labels[:, :top].tolist(), strict=True)
         return [
             [Guess(self.classes[n], p) for p, n in zip(row, index, strict=True)]
-            for row, index in zip(
-                values[:, :count].tolist(), labels[:, :count].tolist(), strict=True
-            )
+            for row, index in rows
         ]
 
 

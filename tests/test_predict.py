@@ -491,6 +491,14 @@ def test_the_script_reads_standard_input_from_a_pipe(digits, seven):
     ]
 
 
+def test_closed_standard_input_is_one_line(capsys, digits, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    status, out, err = ask(capsys, digits, "-", "--json")
+    assert (status, out) == (2, "") and err == [
+        "predict.py: cannot read standard input: it is closed"
+    ]
+
+
 def test_the_script_keeps_to_its_promises_in_a_poor_terminal(digits, broken, tmp_path, seven):
     """Pure ASCII; libraries in C that complain by themselves would show as further lines."""
     on_paper(seven).save(broken / "sieben – ħ七.png")
