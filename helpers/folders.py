@@ -48,10 +48,8 @@ def read_folder(folder: Path) -> dict[str, Any]:
     # One picture to learn from, one to validate with, and one to test with if there is no test/.
     training = _read_classes(root, classes, at_least=2 if has_test else 3)
     if has_test:
-        source = f"the image folder {name}"
         test = _read_classes(testing_folder, classes, at_least=1)
     else:
-        source = f"the image folder {name}, a fifth of it kept as the test split"
         in_test = stratified_mask(training.labels, TEST_FRACTION)
         test, training = training[in_test], training[~in_test]
     return {
@@ -60,7 +58,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
         "classes": classes,
         "training": training,
         "test": test,
-        "source": source,
+        "source": f"the image folder {name}",
     }
 
 
