@@ -13,7 +13,7 @@ COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,9 +38,7 @@ OBJECTS = (
 )
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 SPLIT_SEED = 0
-FOLDER_IMAGE_SIZE = 32
 
 
 class SampleWarning(UserWarning):
@@ -271,13 +269,11 @@ class ImageData:
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 images to float32 with mean 0 and standard deviation 1 in each channel."""
-        scale = 1 / (255 * self._channels(self.std, images))
-        offset = self._channels(self.mean, images) / self._channels(self.std, images)
-        return images.to(torch.float32).mul_(scale).sub_(offset)
+        return normalise(images, self.mean, self.std)
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Undo `normalise`: float32 in [0, 1], ready to be drawn."""
-        shown = images * self._channels(self.std, images) + self._channels(self.mean, images)
+        shown = images * _channels(self.std, images) + _channels(self.mean, images)
         return shown.clamp(0, 1)
 
     def batches(
@@ -305,9 +301,20 @@ class ImageData:
             world_size=world_size,
         )
 
-    @staticmethod
-    def _channels(numbers: tuple[float, ...], images: Tensor) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.float32, device=images.device)[:, None, None]
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """uint8 images `N x C x H x W` to float32, with one mean and standard deviation a channel.
+
+    Args:
+        mean: in units of [0, 1], as in `ImageData` and in a checkpoint; `std` likewise.
+    """
+    scale = 1 / (255 * _channels(std, images))
+    offset = _channels(mean, images) / _channels(std, images)
+    return images.to(torch.float32).mul_(scale).sub_(offset)
+
+
+def _channels(numbers: Sequence[float], images: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32, device=images.device)[:, None, None]
 
 
 def load(
@@ -333,7 +340,7 @@ def load(
         raise DataError(f"validation fraction {val_fraction}: must be between 0 and 1")
     if name not in DATASET_NAMES:
         if Path(name).is_dir():
-            return _from_folder(Path(name), val_fraction)
+            return _from_folder(name, val_fraction)
         raise DataError(
             f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
             "or name a folder of images"
@@ -455,54 +462,13 @@ def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
         return provide(name, folder)
 
 
-def _from_folder(folder: Path, val_fraction: float) -> ImageData:
-    """Read `folder/train/<class>/*` and `folder/test/<class>/*`, resized to 32 x 32 RGB."""
-    root = folder / "train" if (folder / "train").is_dir() else folder
-    classes = tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
-    if len(classes) < 2:
-        raise DataError(
-            f"{root}: {len(classes)} class folders found; at least two folders of images needed"
-        )
-    training = _read_classes(root, classes)
-    if root == folder:
-        in_test = stratified_mask(training.labels, 0.2)
-        test, training = training[in_test], training[~in_test]
-    else:
-        test = _read_classes(folder / "test", classes)
+def _from_folder(name: str, val_fraction: float) -> ImageData:
+    from helpers.folders import read_folder
+
+    parts = read_folder(Path(name))
     return _build(
-        name=folder.resolve().name,
-        title=folder.resolve().name,
-        classes=classes,
-        training=training,
-        test=test,
-        source=f"the image folder {folder.resolve().name}",
+        **parts,
         is_sample=False,
         val_fraction=val_fraction,
         augmentation=Augmentation(2, flip=True, reflect=True),
     )
-
-
-def _read_classes(root: Path, classes: tuple[str, ...]) -> Split:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    images, labels, skipped = [], [], []
-    for label, name in enumerate(classes):
-        before = len(images)
-        for path in sorted((root / name).glob("*")):
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            try:
-                with Image.open(path) as image:
-                    upright = ImageOps.exif_transpose(image).convert("RGB")
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-                skipped.append(path.name)
-                continue
-            size = (FOLDER_IMAGE_SIZE, FOLDER_IMAGE_SIZE)
-            images.append(np.asarray(upright.resize(size, Image.Resampling.BILINEAR)))
-            labels.append(label)
-        if len(images) - before < 2:
-            raise DataError(f"{root / name}: fewer than two readable images in this class")
-    if skipped:
-        names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
-        warnings.warn(f"{len(skipped)} unreadable images skipped: {names}", stacklevel=2)
-    return Split(_channels_first(np.stack(images)), torch.tensor(labels))

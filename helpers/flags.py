@@ -59,20 +59,24 @@ class UserError(ValueError):
 
 
 class Parser(argparse.ArgumentParser):
-    """Gives only what was typed; a mistake is a UserError. `defaults` names all flags."""
+    """A parser whose complaints are a UserError instead of a page of usage."""
+
+    def error(self, message: str) -> None:
+        raise UserError(message)
+
+
+class TrainingParser(Parser):
+    """Gives only what was typed; `defaults` names all flags."""
 
     def __init__(self, lightning: bool, **options: Any) -> None:
         super().__init__(argument_default=argparse.SUPPRESS, allow_abbrev=False, **options)
         own = LIGHTNING_DEFAULTS if lightning else {}
         self.defaults = dict.fromkeys(TRAINING) | DEFAULTS | own
 
-    def error(self, message: str) -> None:
-        raise UserError(message)
 
-
-def make_parser(program: str, description: str, *, lightning: bool = False) -> Parser:
+def make_parser(program: str, description: str, *, lightning: bool = False) -> TrainingParser:
     """The parser of both scripts; Lightning's has four flags more."""
-    parser = Parser(
+    parser = TrainingParser(
         lightning,
         prog=program,
         description=description,
@@ -178,7 +182,7 @@ def _add_lightning(parser: Parser) -> None:
     )
 
 
-def read_flags(parser: Parser, argv: list[str] | None) -> argparse.Namespace:
+def read_flags(parser: TrainingParser, argv: list[str] | None) -> argparse.Namespace:
     """All flags of a run: typed, stored, or by default; the recipe's stay None.
 
     Raises:
@@ -219,7 +223,7 @@ def _refuse_changes(
             )
 
 
-def read_config(parser: Parser, path: Path) -> dict[str, Any]:
+def read_config(parser: TrainingParser, path: Path) -> dict[str, Any]:
     """The flags in a run's config.json, checked as if they had been typed.
 
     Raises:

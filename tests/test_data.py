@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from helpers.data import (
     Augmentation,
@@ -179,39 +178,3 @@ def test_unknown_names_and_modes_are_refused(mnist):
         mnist.batches("holdout")
     with pytest.raises(ValueError, match="batch size 0"):
         mnist.batches("train", 0)
-
-
-def make_image_folder(root, classes=("cats", "dogs"), count=10):
-    rng = np.random.default_rng(0)
-    for name in classes:
-        (root / name).mkdir(parents=True)
-        for number in range(count):
-            pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{number}.png")
-
-
-def test_own_image_folder_is_a_data_set(tmp_path):
-    make_image_folder(tmp_path / "train")
-    make_image_folder(tmp_path / "test", count=4)
-    data = load(str(tmp_path))
-    assert data.classes == ("cats", "dogs") and data.image_shape == (3, 32, 32)
-    assert [len(data.train), len(data.val), len(data.test)] == [18, 2, 8]
-
-
-def test_one_folder_of_classes_is_split_and_bad_files_are_named(tmp_path):
-    make_image_folder(tmp_path)
-    (tmp_path / "cats" / "broken.png").write_bytes(b"not a picture")
-    with pytest.warns(UserWarning, match=r"1 unreadable images skipped: broken\.png"):
-        data = load(str(tmp_path))
-    assert [len(data.train), len(data.val), len(data.test)] == [14, 2, 4]
-
-
-def test_folders_without_classes_or_images_are_refused(tmp_path):
-    with pytest.raises(DataError, match="0 class folders"):
-        load(str(tmp_path))
-    make_image_folder(tmp_path, classes=("cats",))
-    with pytest.raises(DataError, match="1 class folders"):
-        load(str(tmp_path))
-    (tmp_path / "dogs").mkdir()
-    with pytest.raises(DataError, match="dogs: fewer than two readable images"):
-        load(str(tmp_path))

@@ -29,6 +29,13 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def test_chapters_are_numbered_in_order_and_only_the_last_pages_are_not() -> None:
+    numbers = [chapter.number for chapter in COURSE.chapters()]
+    count = sum(number != "" for number in numbers)
+    wanted = [f"{number:02}" for number in range(1, count + 1)]
+    assert numbers == wanted + [""] * (len(numbers) - count)
+
+
 def test_badges_setup_cells_and_pairs_are_fresh() -> None:
     assert frame.drift(COURSE) == [], "run python tools/frame.py"
 
@@ -70,7 +77,10 @@ def test_every_figure_has_a_text(notebook: NotebookNode) -> None:
 def test_cells_stand_in_the_order_of_the_course(chapter: Chapter, notebook: NotebookNode) -> None:
     title = notebook.cells[0]
     assert title.cell_type == "markdown"
-    assert title.source.startswith(f"# {int(chapter.number)}. ")
+    if chapter.number:
+        assert title.source.startswith(f"# {int(chapter.number)}. ")
+    else:
+        assert re.match(r"# [A-Z]", title.source), "an appendix has a title without a number"
     assert "course-setup" in tags(code_cells(notebook)[0])
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     places = [text.find(section) for section in SECTIONS]

@@ -151,6 +151,19 @@ def test_pages_are_looked_at(course: Course) -> None:
         assert part in found
 
 
+def test_an_appendix_is_a_page_with_a_name_and_no_number(course: Course) -> None:
+    with (course.book / "_toc.yml").open("a") as file:
+        file.write("  - file: notebooks/more\n")
+    text = CHAPTER.replace("# 1. A small chapter", "# More").replace("chapters.01", "chapters.more")
+    (course.root / "notebooks" / "more.py").write_text(text, encoding="utf-8")
+    assert [(c.number, c.key) for c in course.chapters()] == [("01", "01"), ("", "more")]
+    assert render.main(["--chapter", "more"], course) == 0
+    assert json.loads(course.results.read_text())["chapters.more"]["full_seconds"] > 0
+    assert fill.problems(course) and "chapters.more" not in "".join(fill.problems(course))
+    with pytest.raises(CourseError, match="no chapter 2; there are 01, more"):
+        course.chapters("2")
+
+
 def test_a_chapter_without_a_file_is_named(course: Course) -> None:
     with (course.book / "_toc.yml").open("a") as file:
         file.write("  - file: notebooks/02_gone\n")

@@ -42,8 +42,14 @@ class Chapter:
 
     @property
     def number(self) -> str:
-        """Two digits, such as "03"."""
-        return self.notebook.name[:2]
+        """Two digits, such as "03"; empty for a page without one in its name, an appendix."""
+        digits = self.notebook.name[:2]
+        return digits if digits.isdecimal() else ""
+
+    @property
+    def key(self) -> str:
+        """What its numbers are recorded under: "03", or the whole name of an appendix."""
+        return self.number or self.notebook.stem
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Course:
         return [toc["root"], *(page["file"] for part in parts for page in part.get("chapters", []))]
 
     def chapters(self, number: str | None = None) -> list[Chapter]:
-        """All chapters, or the one with this number ("3" or "03").
+        """All chapters, or the one with this number ("3" or "03") or, for an appendix, name.
 
         Raises:
             CourseError: a notebook and its pair are both missing, or no chapter has the number.
@@ -115,9 +121,9 @@ class Course:
                 raise CourseError(f"book/_toc.yml lists {entry}, but there is no such notebook")
             chapters.append(chapter)
         if number is not None:
-            chosen = [c for c in chapters if c.number == number.zfill(2)]
+            chosen = [c for c in chapters if c.key in (number, number.zfill(2))]
             if not chosen:
-                known = ", ".join(c.number for c in chapters)
+                known = ", ".join(c.key for c in chapters)
                 raise CourseError(f"no chapter {number}; there are {known}")
             return chosen
         return chapters

@@ -29,7 +29,7 @@ from tools.execute import complaints, run  # noqa: E402
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Render all chapters or one."""
     parser = argparse.ArgumentParser(description="full runs, stored in notebooks/")
-    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3")
+    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3 or own_images")
     options = parser.parse_args(arguments)
     course = course or Course()
     environment = {"COURSE_RENDER": "1", "COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         seconds = run(notebook, chapter.notebook.parent, environment)
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
-        fill.record(course, f"chapters.{chapter.number}", full_seconds=round(seconds, 1))
+        fill.record(course, f"chapters.{chapter.key}", full_seconds=round(seconds, 1))
         print(f"{chapter.entry}: {seconds:.0f} s", flush=True)
         for text in complaints(notebook):
             warned = True

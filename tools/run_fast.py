@@ -29,7 +29,7 @@ ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Run all chapters, or one."""
     parser = argparse.ArgumentParser(description="fast runs, into copies")
-    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3")
+    parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3 or own_images")
     parser.add_argument("--record", action="store_true", help="store the seconds")
     options = parser.parse_args(arguments)
     course = course or Course()
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         for text in complaints(notebook):
             print(f"{chapter.entry} wrote to stderr:\n{text}")
         if options.record:
-            fill.record(course, f"chapters.{chapter.number}", fast_seconds=round(seconds, 1))
+            fill.record(course, f"chapters.{chapter.key}", fast_seconds=round(seconds, 1))
     print(f"{len(chapters)} notebooks in {total:.0f} s")
     return 0
 

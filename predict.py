@@ -1,0 +1,203 @@
+"""Ask a trained model about pictures: python predict.py --checkpoint runs/mine/best.pt cat.jpg
+
+What comes out: the most probable classes of every picture, as a table or, with --json, as a list.
+
+    [{"path": "cat.jpg", "predictions": [{"class": "cat", "probability": 0.97}, …]}, …]
+
+Exit status: 0, every picture was predicted; 1, there were pictures, but one or more could not be
+read (one line each on standard error says which and why; the others were predicted, and with
+--json the output is a whole list, in the worst case an empty one); 2, nothing to do: a wrong flag
+or checkpoint, or no picture under any of the names given (standard output stays empty).
+"""
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from helpers.cli import USAGE_ERROR, choose_device
+from helpers.data import DataError
+from helpers.flags import Parser, UserError
+from helpers.images import find_images, printable, read_image
+from helpers.prediction import Guess, Predictor, load_predictor
+from helpers.runs import RunError
+
+PROGRAM = "predict.py"
+STANDARD_INPUT = "-"
+INCOMPLETE = 1
+BATCH_SIZE = 64
+HOW = """\
+Models with one channel (MNIST) expect one digit a picture. Dark ink on light paper and light ink
+on a dark ground are both understood: if the median of the border is lighter than the middle
+between the darkest and the lightest pixel, the picture is inverted. The digit is then fitted into
+20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is 28 x 28 with a
+black ground already stays as it is. Models in colour see the whole picture, resized to the size
+they were trained on, as in training on a folder of images. Transparent parts count as white.
+Exit status: 0 all pictures predicted, 1 some could not be read, 2 nothing to do."""
+
+
+class Answer(NamedTuple):
+    """A picture's name, how it was read, and the classes that the model finds most probable."""
+
+    path: str
+    read_as: str
+    guesses: list[Guess]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog=PROGRAM, description="Ask a trained model which class pictures are of.", epilog=HOW
+    )
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="image",
+        help="picture files, folders (with all picture files inside them, also in folders "
+        "further in), or - for standard input",
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="best.pt of a run folder")
+    parser.add_argument("--top", type=int, default=3, metavar="K", help="classes (default: 3)")
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps … (default: auto)")
+    return parser
+
+
+class Pictures:
+    """The pictures that the arguments name; complains about each one that cannot be had."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.found = self.failed = 0
+
+    def complain(self, message: object) -> None:
+        self.failed += 1
+        print(f"{PROGRAM}: {message}", file=sys.stderr)
+
+    def sources(self) -> Iterator[tuple[str, Path | IO[bytes]]]:
+        """The name and the path, or the open file, of every picture."""
+        for name in self.names:
+            path = Path(name)
+            if name == STANDARD_INPUT and sys.stdin is None:
+                self.complain("cannot read standard input: it is closed")
+            elif name == STANDARD_INPUT:
+                yield name, sys.stdin.buffer
+            elif os.path.isdir(path):
+                yield from self._inside(path)
+            elif os.path.exists(name):
+                yield name, path
+            else:
+                self.complain(f"cannot read {printable(name)}: no such file")
+
+    def _inside(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        try:
+            paths = find_images(folder)
+        except DataError as error:
+            return self.complain(error)
+        if not paths:
+            self.complain(f"no picture in the folder {printable(folder)}")
+        yield from ((str(path), path) for path in paths)
+
+    def read(self, predictor: Predictor) -> Iterator[tuple[str, str, torch.Tensor]]:
+        """The name, how it was read, and the uint8 pixels `C x H x W` of every picture."""
+        for name, source in self.sources():
+            self.found += 1
+            try:
+                image = read_image(source, "standard input" if name == STANDARD_INPUT else name)
+            except DataError as error:
+                self.complain(error)
+                continue
+            pixels, read_as = predictor.prepare(image)
+            yield name, read_as, torch.from_numpy(pixels.copy())
+
+
+def predict(predictor: Predictor, pictures: Pictures, top: int) -> Iterator[Answer]:
+    """Read and predict the pictures batch by batch, in the order of the arguments."""
+    reading = pictures.read(predictor)
+    while batch := list(islice(reading, BATCH_SIZE)):
+        names, notes, pixels = zip(*batch, strict=True)
+        guesses = predictor.best(torch.stack(pixels), top)
+        yield from map(Answer, names, notes, guesses)
+
+
+def as_json(answer: Answer) -> dict[str, object]:
+    """One picture's predictions as plain values, best first."""
+    predictions = [{"class": name, "probability": value} for name, value in answer.guesses]
+    return {"path": answer.path, "predictions": predictions}
+
+
+def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
+    table = Table()
+    table.add_column("picture", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column("probability", justify="right")
+    if predictor.reads_digits:
+        table.add_column("read as", overflow="fold")
+    for answer in answers:
+        table.add_section()
+        for rank, (name, probability) in enumerate(answer.guesses):
+            cells = [printable(answer.path), printable(name), f"{100 * probability:.2f} %"]
+            if predictor.reads_digits:
+                cells.append(answer.read_as)
+            if rank:  # what holds for the whole picture stands in its first row
+                cells[0], cells[3:] = "", []
+            # Text, because a name such as [red].png is no instruction to change the colour.
+            table.add_row(*map(Text, cells))
+    Console().print(table)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict what the arguments ask for and print it; return the exit status.
+
+    Raises:
+        UserError, RunError: with a one-line message.
+    """
+    if args.top < 1:
+        raise UserError(f"--top {args.top}: must be at least 1")
+    if not args.images:
+        raise UserError("no image given: name picture files, folders, or - for standard input")
+    predictor = load_predictor(args.checkpoint, choose_device(args.device))
+    pictures = Pictures(args.images)
+    answers = list(predict(predictor, pictures, args.top))
+    if not pictures.found:
+        return USAGE_ERROR  # each name has had its line
+    if args.json:
+        print(json.dumps([as_json(answer) for answer in answers], indent=2))
+    elif answers:
+        print_table(answers, predictor)
+    return INCOMPLETE if pictures.failed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse and run; a user's mistake is one line and exit status 2."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a name that it cannot encode
+    try:
+        status = run(make_parser().parse_intermixed_args(argv))
+        sys.stdout.flush()
+        return status
+    except (UserError, RunError) as error:
+        print(f"{PROGRAM}: error: {printable(error)}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # a reader that has gone, such as head, is fine
+            print(f"{PROGRAM}: error: cannot write the output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        return USAGE_ERROR
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # standard error is for lines about pictures
+    sys.exit(main())

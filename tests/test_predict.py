@@ -1,0 +1,656 @@
+"""predict.py: pictures of every kind in, valid probabilities or one clear line out."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageOps
+
+import predict
+from helpers.data import DataError, load
+from helpers.digits import centre_like_mnist, is_dark_on_light, read_digit
+from helpers.images import eight_bits, find_images, printable, read_image, squeeze
+from helpers.models import build_model
+from helpers.prediction import load_predictor
+from helpers.runs import RunError, description, load_checkpoint, save_checkpoint
+from helpers.training import TrainingConfig, config_dict, evaluate, fit
+
+ROOT = Path(__file__).resolve().parent.parent
+ROTATED = {1: (), 2: (Image.Transpose.FLIP_LEFT_RIGHT,), 3: (Image.Transpose.ROTATE_180,)}
+ROTATED |= {4: (Image.Transpose.FLIP_TOP_BOTTOM,), 5: (Image.Transpose.TRANSPOSE,)}
+ROTATED |= {6: (Image.Transpose.ROTATE_90,), 7: (Image.Transpose.TRANSVERSE,)}
+ROTATED |= {8: (Image.Transpose.ROTATE_270,)}
+
+
+def train_small(name, path):
+    """A checkpoint of a small model, trained for a second or two on the sample."""
+    data = load(name, mode="sample")
+    config = TrainingConfig(epochs=2, lr=2e-3)
+    model = build_model("linear", data.image_shape, data.num_classes)
+    fit(model, data, config, device="cpu", progress=False)
+    said = description("linear", "small", data, config_dict(config))
+    save_checkpoint(path, said | {"model": model.state_dict(), "epoch": 2})
+    return path
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return train_small("mnist", tmp_path_factory.mktemp("digits") / "best.pt")
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    return train_small("cifar10", tmp_path_factory.mktemp("objects") / "best.pt")
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load("mnist", mode="sample")
+
+
+@pytest.fixture(scope="module")
+def seven(mnist):
+    """A real 7, 28 x 28, white on black."""
+    return mnist.test.images[(mnist.test.labels == 7).nonzero()[0, 0], 0].numpy()
+
+
+def ask(capsys, checkpoint, *arguments):
+    """Status, standard output, lines of standard error."""
+    try:
+        status = predict.main(["--checkpoint", str(checkpoint), *map(str, arguments)])
+    except SystemExit as stop:
+        status = stop.code
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return status, captured.out, captured.err.splitlines()
+
+
+def script(*arguments, stdin=b"", **environment):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "predict.py"), *map(str, arguments)],
+        input=stdin, capture_output=True, env=os.environ | environment, timeout=120,
+    )  # fmt: skip
+
+
+def check_answers(answers, paths, count=3):
+    """Exactly the promised form: keys, order, probabilities."""
+    assert [answer["path"] for answer in answers] == [str(path) for path in paths]
+    for answer in answers:
+        assert list(answer) == ["path", "predictions"]
+        values = [guess["probability"] for guess in answer["predictions"]]
+        assert all(list(guess) == ["class", "probability"] for guess in answer["predictions"])
+        assert len(values) == count and values == sorted(values, reverse=True)
+        assert all(0 <= value <= 1 for value in values) and sum(values) <= 1 + 1e-9
+
+
+def on_paper(digit, size=(240, 180), scale=4, at=(20, 60), invert=True):
+    """A digit, enlarged and somewhere on a larger sheet, black on white."""
+    sheet = Image.new("L", size, 0)
+    large = Image.fromarray(digit).resize((28 * scale, 28 * scale), Image.Resampling.NEAREST)
+    sheet.paste(large, at)
+    return ImageOps.invert(sheet) if invert else sheet
+
+
+def png(width, height, *chunks):
+    """A PNG that claims a size, with whatever follows."""
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), *(chunk(*part) for part in chunks), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+BROKEN = {
+    "zero.png": (b"", "empty"),
+    "text.png": (b"only words\n", "not a picture"),
+    "bomb.png": (png(50_000, 50_000, (b"IDAT", zlib.compress(bytes(9)))), "decompression bomb"),
+    "warned.png": (png(10_000, 10_000, (b"IDAT", zlib.compress(bytes(9)))), "decompression bomb"),
+    "headless.png": (png(20, 20), "damaged"),
+    "comment.png": (png(8, 8, (b"zTXt", b"k\0\0" + zlib.compress(bytes(2**26)))), "damaged"),
+    "noise.jpg": (b"\xff\xd8\xff\xe0" + bytes(range(256)), "cannot read"),
+}
+
+
+@pytest.fixture
+def broken(tmp_path, seven):
+    """A folder of broken files beside one good picture."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, (content, _) in BROKEN.items():
+        (folder / name).write_bytes(content)
+    for kind in ("png", "jpg", "gif", "tif", "webp", "bmp"):
+        whole = io.BytesIO()
+        options = {"compression": "tiff_lzw"} if kind == "tif" else {}
+        on_paper(seven).save(whole, {"jpg": "jpeg", "tif": "tiff"}.get(kind, kind), **options)
+        half = whole.getvalue()[: len(whole.getvalue()) // 2]
+        (folder / f"half.{kind}").write_bytes(half)
+    on_paper(seven).save(folder / "good.png")
+    return folder
+
+
+# The promise about MNIST itself
+
+
+def test_mnist_through_png_files_and_predict_loses_nothing(tmp_path, capsys, digits, mnist):
+    for number, image in enumerate(mnist.test.images[:, 0].numpy()):
+        Image.fromarray(image).save(tmp_path / f"{number:04d}.png")
+    status, out, _ = ask(capsys, digits, tmp_path, "--json", "--device", "cpu")
+    answers = json.loads(out)
+    assert status == 0 and len(answers) == len(mnist.test)
+    guesses = [int(answer["predictions"][0]["class"]) for answer in answers]
+    right = (torch.tensor(guesses) == mnist.test.labels).double().mean().item()
+    predictor = load_predictor(digits, "cpu")
+    measured = evaluate(predictor.model, mnist.batches("test", 500))
+    assert right == pytest.approx(measured.accuracy, abs=1e-6)
+    assert measured.accuracy > 0.8
+
+
+def test_mnist_passes_through_unchanged_and_comes_back_from_its_negative(mnist):
+    for image in mnist.test.images[:200, 0].numpy():
+        assert np.array_equal(read_digit(Image.fromarray(image)).pixels, image)
+        assert np.array_equal(read_digit(Image.fromarray(255 - image)).pixels, image)
+
+
+def test_mnist_digits_are_put_back_where_they_were(mnist):
+    """On a larger sheet, off its middle: size and place are found again, to the pixel."""
+    images = mnist.test.images[:200, 0].numpy()
+    for image in images:
+        centred = centre_like_mnist(np.pad(image, ((3, 40), (25, 0))).astype(float))
+        rows, columns = (np.flatnonzero(image.any(axis=a)) for a in (1, 0))
+        side = max(np.ptp(rows), np.ptp(columns)) + 1
+        assert side != 20 or np.abs(centred - image * (255 / image.max())).max() < 1
+
+
+def test_a_digit_fits_into_20_pixels_with_its_proportions_and_its_mass_in_the_middle():
+    ink = np.zeros((300, 500))
+    ink[50:250, 400:450] = 1
+    field = centre_like_mnist(ink)
+    rows, columns = np.flatnonzero(field.any(axis=1)), np.flatnonzero(field.any(axis=0))
+    assert len(rows) == 20 and len(columns) == 5 and field.max() == 255
+    assert np.average(np.arange(28), weights=field.sum(axis=1)) == pytest.approx(14, abs=0.5)
+    assert np.average(np.arange(28), weights=field.sum(axis=0)) == pytest.approx(14, abs=0.5)
+    heavy_foot = np.zeros((100, 100))
+    heavy_foot[:, 45:55], heavy_foot[90:, 35:65] = 1, 1
+    field = centre_like_mnist(heavy_foot)
+    assert np.average(np.arange(28), weights=field.sum(axis=1)) == pytest.approx(14, abs=0.5)
+    assert np.flatnonzero(field.any(axis=1)).mean() < 13
+
+
+def test_large_digits_anywhere_on_paper_are_recognised(mnist, digits):
+    rng = np.random.default_rng(0)
+    predictor = load_predictor(digits, "cpu")
+    sheets = []
+    for image in mnist.test.images[:200, 0].numpy():
+        size = tuple(int(n) for n in rng.integers(200, 300, 2))
+        sheet = on_paper(image, size, scale=int(rng.integers(2, 7)), at=(5, 12))
+        paper = 170 + np.linspace(-25, 25, size[0]) + rng.normal(0, 4, size[::-1])
+        light = np.asarray(sheet) / 255 * paper + 20
+        sheets.append(predictor.prepare(Image.fromarray(light.clip(0, 255).astype(np.uint8)))[0])
+    found = predictor.probabilities(torch.from_numpy(np.stack(sheets))).argmax(dim=1)
+    plain = predictor.probabilities(mnist.test.images[:200]).argmax(dim=1)
+    labels = mnist.test.labels[:200]
+    assert (found == labels).float().mean() > (plain == labels).float().mean() - 0.1
+
+
+def test_black_on_white_equals_white_on_black(seven):
+    for scale, at in ((2, (3, 90)), (4, (20, 60)), (6, (2, 1))):
+        dark = on_paper(seven, scale=scale, at=at)
+        light = on_paper(seven, scale=scale, at=at, invert=False)
+        assert is_dark_on_light(dark) and not is_dark_on_light(light)
+        one, two = read_digit(dark), read_digit(light)
+        assert np.array_equal(one.pixels, two.pixels) and one.pixels[0].max() == 0
+        assert "inverted" in one.read_as and "inverted" not in two.read_as
+
+
+def test_dim_paper_is_still_paper(seven):
+    dim = Image.fromarray((np.asarray(on_paper(seven)) // 4 + 20).astype(np.uint8))
+    assert dim.getextrema()[1] < 128 and is_dark_on_light(dim)
+    difference = read_digit(dim).pixels.astype(int) - read_digit(on_paper(seven)).pixels
+    assert np.abs(difference).mean() < 1
+
+
+def test_a_picture_of_one_colour_holds_no_digit():
+    for grey in (0, 128, 255):
+        digit = read_digit(Image.new("L", (50, 40), grey))
+        assert not digit.pixels.any() and "no digit" in digit.read_as
+
+
+# Reading: modes, formats, orientation, transparency
+
+
+def modes(image):
+    """The same grey picture in every mode that a file may have."""
+    rgb = image.convert("RGB")
+    wide = np.asarray(image).astype(np.uint16) * 257
+    yield from (image, rgb, rgb.convert("RGBA"), rgb.convert("CMYK"), rgb.convert("YCbCr"))
+    yield from (image.convert("LA"), rgb.convert("HSV"), image.convert("P"), rgb.convert("RGBX"))
+    yield from (rgb.convert("RGBA").convert("RGBa"), image.convert("LA").convert("La"))
+    yield Image.fromarray(wide)
+    yield Image.frombytes("I;16B", image.size, wide.astype(">u2").tobytes())
+    yield Image.fromarray(wide.astype(np.int32))
+    yield Image.fromarray(np.asarray(image).astype(np.int32))
+    yield Image.fromarray(np.asarray(image).astype(np.float32))
+    yield Image.fromarray(np.asarray(image).astype(np.float32) / 255)
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    yield ImageCms.profileToProfile(rgb, srgb, lab, outputMode="LAB")
+
+
+def test_every_mode_shows_the_same_picture(seven, tmp_path):
+    picture = on_paper(seven)
+    seen = set()
+    for number, image in enumerate(modes(picture)):
+        path = tmp_path / f"{number}.tif"
+        try:
+            image.save(path)
+        except (OSError, KeyError):  # a mode that TIFF does not have
+            continue
+        read = read_image(path)
+        seen.add(image.mode)
+        assert read.mode in ("L", "RGB") and read.size == picture.size
+        difference = np.asarray(read.convert("L")).astype(int) - np.asarray(picture)
+        assert np.abs(difference).max() <= 3, image.mode
+    assert seen >= {"L", "RGB", "RGBA", "CMYK", "YCbCr", "LA", "P", "I;16", "I", "F", "LAB"}
+
+
+FORMATS = ["png", "bmp", "gif", "tiff", "webp", "ppm", "tga", "jpeg", "ico", "jpeg2000", "avif"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read(kind, seven):
+    picture, file = on_paper(seven), io.BytesIO()
+    Image.init()
+    if kind.upper() not in Image.SAVE:
+        pytest.skip(f"this Pillow cannot write {kind}")
+    picture.convert("RGB").save(file, kind)
+    file.seek(0)
+    read = read_image(file)
+    assert kind == "ico" or read.size == picture.size
+    seen = np.abs(read_digit(read).pixels.astype(int) - read_digit(picture).pixels)
+    assert seen.mean() < 12
+
+
+def test_one_bit_pictures_palettes_and_the_first_frame(seven, tmp_path):
+    bits = on_paper(seven).point(lambda value: 255 * (value > 127))
+    bits.convert("1").save(tmp_path / "bits.png")
+    assert np.array_equal(np.asarray(read_image(tmp_path / "bits.png")), np.asarray(bits))
+    frames = [bits.convert("P"), Image.new("P", bits.size, 0), Image.new("P", bits.size, 255)]
+    frames[0].save(tmp_path / "moves.gif", save_all=True, append_images=frames[1:])
+    first = read_image(tmp_path / "moves.gif")
+    assert np.array_equal(np.asarray(first.convert("L")), np.asarray(bits))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "P bytes", "RGB", "RGBA", "PA"])
+def test_transparent_parts_are_white(mode, tmp_path):
+    """A black square on a transparent ground, whose hidden colour is another."""
+    path, options = tmp_path / "clear.png", {}
+    if mode in ("LA", "RGBA", "PA"):
+        picture = Image.new("RGBA", (30, 20), (9, 9, 9, 0))
+        picture.paste((0, 0, 0, 255), (5, 5, 15, 15))
+        picture = picture.convert(mode)
+    else:
+        picture = Image.new("RGB", (30, 20), (255, 0, 0) if mode == "RGB" else "white")
+        picture.paste((0, 0, 0), (5, 5, 15, 15))
+        if mode == "P bytes":
+            picture = Image.new("P", (30, 20), 1)
+            picture.putpalette([0, 0, 0, 0, 200, 0])
+            picture.paste(0, (5, 5, 15, 15))
+            options["transparency"] = bytes([255, 0])
+        else:
+            picture = picture.convert(mode)
+            clear = {"RGB": (255, 0, 0), "P": picture.getpixel((0, 0)) if mode == "P" else 0}
+            options["transparency"] = clear.get(mode, 255 if mode == "L" else 1)
+    if mode == "PA":
+        path = tmp_path / "clear.tif"
+        picture = picture.convert("RGBA")
+    picture.save(path, **options)
+    read = np.asarray(read_image(path).convert("L"))
+    assert read[0, 0] == 255 and read[10, 10] == 0 and set(np.unique(read)) == {0, 255}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff"])
+def test_all_eight_orientations_give_the_same_input(orientation, kind, seven, digits, objects):
+    picture, file = on_paper(seven), io.BytesIO()
+    turned = picture
+    for step in ROTATED[orientation]:
+        turned = turned.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned.save(file, kind, exif=exif, **({"quality": 100} if kind == "jpeg" else {}))
+    file.seek(0)
+    read = read_image(file)
+    assert read.size == picture.size
+    for checkpoint in (digits, objects):
+        predictor = load_predictor(checkpoint, "cpu")
+        upright, seen = predictor.prepare(picture)[0], predictor.prepare(read)[0]
+        assert np.abs(upright.astype(int) - seen).max() <= (4 if kind == "jpeg" else 0)
+
+
+def test_a_damaged_orientation_does_not_spoil_the_picture(seven, tmp_path):
+    path = tmp_path / "odd.jpg"
+    on_paper(seven).save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\xff\x01\x12")
+    assert read_image(path).size == on_paper(seven).size
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1], [0, 128, 255]),
+        ([0, 128.0, 255], [0, 128, 255]),
+        ([0, 32768, 65535], [0, 128, 255]),
+        ([-10, 0, 10], [0, 128, 255]),
+        ([np.nan, 0.5, np.inf], [0, 128, 0]),
+        ([1e30, 1e30, 1e30], [0, 0, 0]),
+    ],
+)
+def test_numbers_of_any_range_become_eight_bits(values, expected):
+    assert eight_bits(np.array(values, dtype=np.float64)).tolist() == expected
+
+
+def test_sixteen_bits_keep_their_range_and_colour_is_resized_as_in_training():
+    assert eight_bits(np.array([0, 255, 257, 65535], np.uint16), of_16=True).tolist() == [
+        0, 1, 1, 255,
+    ]  # fmt: skip
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    assert np.array_equal(squeeze(Image.fromarray(pixels), 32, 32), pixels)
+    assert squeeze(Image.new("L", (7, 300)), 32, 24).shape == (32, 24, 3)
+
+
+def test_a_colour_model_sees_what_it_was_trained_on(objects):
+    data, predictor = load("cifar10", mode="sample"), load_predictor(objects, "cpu")
+    image = data.test.images[0]
+    seen = predictor.prepare(Image.fromarray(image.permute(1, 2, 0).numpy()))[0]
+    assert np.array_equal(seen, image.numpy())
+    logits = predictor.model(data.normalise(data.test.images[:8]))
+    expected = logits.detach().double().softmax(dim=1)
+    assert torch.equal(predictor.probabilities(data.test.images[:8]), expected)
+
+
+# The command line
+
+
+def test_json_has_exactly_the_promised_form(capsys, digits, tmp_path, seven):
+    paths = [tmp_path / "a seven.png", tmp_path / "sieben – ħ七.png"]
+    for path in paths:
+        on_paper(seven).save(path)
+    status, out, err = ask(capsys, digits, *paths, "--json")
+    assert (status, err) == (0, [])
+    check_answers(json.loads(out), paths)
+    assert json.loads(out)[0]["predictions"][0]["class"] == "7"
+    for top, count in ((1, 1), (10, 10), (99, 10)):
+        status, out, _ = ask(capsys, digits, paths[0], "--json", "--top", top)
+        check_answers(json.loads(out), paths[:1], count)
+    assert sum(guess["probability"] for guess in json.loads(out)[0]["predictions"]) > 0.999999
+
+
+def test_the_table_shows_classes_probabilities_and_how_the_picture_was_read(
+    capsys, digits, objects, tmp_path, seven, monkeypatch
+):
+    path = tmp_path / "[red]7.png"
+    on_paper(seven).save(path)
+    monkeypatch.chdir(tmp_path)
+    status, out, err = ask(capsys, digits, path.name)
+    assert (status, err) == (0, []) and out.count("%") == 3
+    assert "[red]7.png" in out and "dark on light, inverted" in out.replace("\n", " ")
+    out = ask(capsys, objects, path)[1]
+    assert "read as" not in out and "resized" not in out and out.count("%") == 3
+
+
+def test_broken_files_are_one_line_each_and_the_rest_is_predicted(capsys, digits, broken):
+    status, out, err = ask(capsys, digits, broken, "--json")
+    names = {path.name for path in broken.iterdir()}
+    answered = {Path(answer["path"]).name for answer in json.loads(out)}
+    assert status == 1 and "good.png" in answered
+    assert len(answered) + len(err) == len(names)
+    for name, (_, why) in BROKEN.items():
+        (line,) = [line for line in err if f"{name}:" in line]
+        assert line.startswith("predict.py: cannot read") and why in line
+    for kind in ("png", "jpg", "tif", "webp"):
+        assert any(f"half.{kind}:" in line for line in err)
+
+
+def test_only_broken_files_give_an_empty_list_and_status_1(capsys, digits, broken):
+    status, out, err = ask(capsys, digits, broken / "zero.png", "--json")
+    assert status == 1 and json.loads(out) == [] and len(err) == 1
+    status, out, err = ask(capsys, digits, broken / "zero.png")
+    assert status == 1 and out == "" and len(err) == 1
+
+
+def test_a_missing_picture_among_others_is_one_line_and_status_1(capsys, digits, broken):
+    status, out, err = ask(capsys, digits, broken / "gone.png", broken / "good.png", "--json")
+    assert status == 1 and len(err) == 1 and "gone.png: no such file" in err[0]
+    check_answers(json.loads(out), [broken / "good.png"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no image given"),
+        (["gone.png"], "gone.png: no such file"),
+        (["empty"], "no picture in the folder empty"),
+        (["x.png"], "no picture in the folder x.png"),
+        (["a.png", "--tip", "3"], "unrecognized arguments: --tip"),
+        (["a.png", "--top", "0"], "--top 0"),
+        (["a.png", "--top", "many"], "invalid int value"),
+        (["a.png", "--device", "abacus"], "device 'abacus'"),
+        (["n" * 300], "no such file"),
+    ],
+)
+def test_a_mistake_of_the_whole_command_is_one_line_and_status_2(
+    arguments, message, capsys, digits, tmp_path, monkeypatch
+):
+    for name in ("empty", "x.png"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    status, out, err = ask(capsys, digits, *arguments, "--json")
+    assert status == 2 and out == "" and len(err) == 1 and message in err[0]
+
+
+def test_a_folder_is_searched_to_its_bottom_and_hidden_files_are_not(tmp_path, seven):
+    good = ("a.png", "B.JPG", "z/deep/b.png", "z/c.jpeg")
+    for name in (
+        *good,
+        ".d.png",
+        "._a.png",
+        "__MACOSX/a.png",
+        ".cache/e.png",
+        "Thumbs.db",
+        "n.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
+    assert found == ["B.JPG", "a.png", "z/c.jpeg", "z/deep/b.png"]
+
+
+def test_the_script_reads_standard_input_from_a_pipe(digits, seven):
+    file = io.BytesIO()
+    on_paper(seven).save(file, "png")
+    done = script("--checkpoint", digits, "-", "--json", stdin=file.getvalue())
+    assert done.returncode == 0 and done.stderr == b""
+    check_answers(json.loads(done.stdout), ["-"])
+    done = script("--checkpoint", digits, "-", "--json", stdin=b"")
+    assert done.returncode == 1 and json.loads(done.stdout) == []
+    assert done.stderr.decode().splitlines() == [
+        "predict.py: cannot read standard input: the file is empty"
+    ]
+
+
+def test_closed_standard_input_is_one_line(capsys, digits, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    status, out, err = ask(capsys, digits, "-", "--json")
+    assert (status, out) == (2, "") and err == [
+        "predict.py: cannot read standard input: it is closed"
+    ]
+
+
+def test_the_script_keeps_to_its_promises_in_a_poor_terminal(digits, broken, tmp_path, seven):
+    """Pure ASCII; libraries in C that complain by themselves would show as further lines."""
+    on_paper(seven).save(broken / "sieben – ħ七.png")
+    done = script("--checkpoint", digits, broken, PYTHONIOENCODING="ascii", LC_ALL="C")
+    lines = done.stderr.decode("ascii").splitlines()
+    assert done.returncode == 1 and b"sieben" in done.stdout
+    assert all(line.startswith("predict.py: cannot read") for line in lines)
+    assert script("--help").returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names there cannot be such")
+def test_a_name_with_a_line_break_or_broken_bytes_stays_on_one_line(capsys, digits, tmp_path):
+    name = tmp_path / "two\nlines\udcff.png"
+    try:
+        name.write_bytes(b"")
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("not a name on this file system")
+    status, out, err = ask(capsys, digits, name, "--json")
+    assert status == 1 and len(err) == 1 and r"two\nlines\udcff.png" in err[0]
+    assert printable("a\tb é") == r"a\tb é"
+
+
+# Checkpoints
+
+
+def change(checkpoint, path, **changes):
+    save_checkpoint(path, load_checkpoint(checkpoint) | changes)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": "small", "model_name": "cnn"}, "do not fit"),
+        ({"model_name": "mlp"}, "do not fit"),
+        ({"model_name": 3}, "do not fit"),
+        ({"model": {"layers.1.weight": torch.zeros(2)}}, "do not fit"),
+        ({"model": [1, 2]}, "do not fit"),
+        ({"classes": ["a", "b"]}, "do not fit"),
+        ({"classes": ["only"]}, "at least two classes"),
+        ({"classes": "0123456789"}, "at least two classes"),
+        ({"classes": list(range(10))}, "not text"),
+        ({"image_shape": [3, 28, 28]}, "mean is not one number"),
+        ({"image_shape": [1, 28.0, 28.0]}, "image shape"),
+        ({"image_shape": [1, 10**9, 10**9]}, "image shape"),
+        ({"image_shape": None}, "image shape"),
+        ({"mean": []}, "mean is not one number"),
+        ({"std": [0.0]}, "std is not above 0"),
+        ({"std": [float("nan")]}, "std is not one number"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_one_clear_line(
+    changes, message, capsys, digits, tmp_path
+):
+    path = change(digits, tmp_path / "odd.pt", **changes)
+    status, out, err = ask(capsys, path, "x.png", "--json")
+    assert status == 2 and out == "" and len(err) == 1
+    assert message in err[0] and "odd.pt" in err[0]
+
+
+def test_missing_damaged_and_foreign_checkpoints_are_one_line(capsys, digits, tmp_path):
+    whole = digits.read_bytes()
+    cases = {"empty.pt": b"", "text.pt": b"words", "half.pt": whole[: len(whole) // 2]}
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "foreign.pt")
+    torch.save(Path("x"), tmp_path / "code.pt")
+    content = load_checkpoint(digits)
+    weights = {key: value * float("nan") for key, value in content["model"].items()}
+    save_checkpoint(tmp_path / "nan.pt", content | {"model": weights})
+    del content["std"]
+    save_checkpoint(tmp_path / "part.pt", content)
+    (tmp_path / "folder.pt").mkdir()
+    for name in (*cases, "foreign.pt", "code.pt", "nan.pt", "part.pt", "folder.pt", "gone.pt"):
+        status, out, err = ask(capsys, tmp_path / name, "x.png")
+        assert status == 2 and out == "" and len(err) == 1 and name in err[0], name
+
+
+def test_weights_so_large_that_the_answer_overflows_are_refused(capsys, digits, tmp_path, seven):
+    weights = {key: value * 1e30 for key, value in load_checkpoint(digits)["model"].items()}
+    path = change(digits, tmp_path / "huge.pt", model=weights)
+    on_paper(seven).save(tmp_path / "7.png")
+    status, out, err = ask(capsys, path, tmp_path / "7.png", "--json")
+    assert status == 2 and out == "" and len(err) == 1 and "not finite" in err[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_checkpoint_with_flipped_bytes_loads_or_is_refused(data, digits, tmp_path_factory):
+    content = bytearray(digits.read_bytes())
+    ends = st.integers(0, 3000) | st.integers(len(content) - 2000, len(content) - 1)
+    for place in data.draw(st.lists(ends, min_size=1, max_size=4)):
+        content[place] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / "flipped.pt"
+    path.write_bytes(content)
+    try:
+        assert load_predictor(path, "cpu").classes
+    except RunError as error:
+        assert "\n" not in str(error)
+
+
+# Any picture at all
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    width=st.integers(1, 70),
+    height=st.integers(1, 70),
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr"]),
+    seed=st.integers(0, 2**16),
+    flat=st.booleans(),
+)
+def test_any_picture_gives_valid_probabilities(
+    width, height, mode, seed, flat, digits, objects, tmp_path_factory
+):
+    rng = np.random.default_rng(seed)
+    shape = {"I;16": (np.uint16,), "I": (np.int32,), "F": (np.float32,)}.get(mode)
+    if shape:
+        values = rng.normal(0, 10.0 ** rng.integers(0, 6), (height, width)).astype(shape[0])
+        image = Image.fromarray(np.zeros_like(values) if flat else values)
+    else:
+        channels = 3 if mode == "P" else len(Image.new(mode, (1, 1)).getbands())
+        noise = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+        first = Image.fromarray(noise.squeeze(2) if channels == 1 else noise[..., :3].copy())
+        image = (Image.new("L", (width, height), seed % 256) if flat else first).convert(
+            "RGB" if mode == "P" else "L" if mode == "LA" else first.mode
+        )
+        image = image.convert(mode)
+    path = tmp_path_factory.getbasetemp() / "any.tif"
+    image.save(path)
+    for checkpoint in (digits, objects):
+        predictor = load_predictor(checkpoint, "cpu")
+        pictures = predict.Pictures([str(path)])
+        answers = [predict.as_json(a) for a in predict.predict(predictor, pictures, 3)]
+        check_answers(answers, [path])
+        assert pictures.failed == 0
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    kind=st.sampled_from(["png", "jpeg", "gif", "tiff", "webp", "bmp", "ico", "ppm", "tga"]),
+    data=st.data(),
+)
+def test_damaged_bytes_are_a_picture_or_one_line(kind, data):
+    picture, file = Image.new("RGB", (24, 20), "white"), io.BytesIO()
+    ImageDraw.Draw(picture).ellipse((5, 5, 15, 15), fill=(0, 90, 200))
+    picture.save(file, kind)
+    content = bytearray(file.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
+        content[place] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    try:
+        assert read_image(io.BytesIO(content), "it").mode in ("L", "RGB")
+    except DataError as error:
+        assert str(error).startswith("cannot read it: ") and "\n" not in str(error)
