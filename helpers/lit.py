@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 from helpers.data import Batches, ImageData
 from helpers.distributed import is_main, rank, share_buffers, world_size
+from helpers.progress import Progress
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,
-    Progress,
     TrainingConfig,
     make_optimizer,
     make_scheduler,

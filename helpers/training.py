@@ -9,7 +9,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
-from tqdm import tqdm
 
 from helpers.data import Batches, ImageData
 from helpers.distributed import (
@@ -32,6 +31,7 @@ from helpers.distributed import (
     world_size,
     wrap,
 )
+from helpers.progress import Progress, in_notebook
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULERS = ("none", "step", "cosine", "onecycle")
@@ -322,11 +322,14 @@ def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Precisio
 def settle_precision(
     config: TrainingConfig, model: nn.Module, batches: Batches, announce: bool
 ) -> str:
-    """fp32 or bf16: what `config` says, or for auto what a trial says, on all processes alike."""
+    """fp32 or bf16: what `config` says, or for auto what a trial says, on all processes alike.
+
+    `announce` tells the choice and its reason on standard error, except in a notebook.
+    """
     if config.precision != "auto":
         return config.precision
     trial = choose_precision(model, next(iter(batches)))
-    if announce and is_main():
+    if announce and is_main() and not in_notebook():
         print(trial, file=sys.stderr)
     return from_main(trial.precision)
 
@@ -519,46 +522,6 @@ def restore(
     optimizer.load_state_dict(state["optimizer"])
     if scheduler is not None:
         scheduler.load_state_dict(state["scheduler"])
-
-
-class Progress:
-    """How far training is, on standard error.
-
-    On a terminal and in a notebook each epoch has a bar; in a log it has one plain line.
-    """
-
-    def __init__(self, epochs: int, enabled: bool) -> None:
-        drawn = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self.epochs, self.bars, self.lines = epochs, enabled and drawn, enabled and not drawn
-
-    def over(self, batches: Batches, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch (from 0), counted by the bar."""
-        self.begin(epoch, len(batches))
-        for batch in batches:
-            yield batch
-            self.bar.update()
-
-    def begin(self, epoch: int, steps: int) -> None:
-        """Draw the bar of an epoch (from 0)."""
-        self.bar = tqdm(
-            total=steps,
-            desc=f"epoch {epoch + 1}/{self.epochs}",
-            disable=not self.bars,
-            unit="batch",
-            mininterval=0.5,
-            dynamic_ncols=True,
-        )
-
-    def show(self, row: dict[str, float]) -> None:
-        """Complete the epoch's bar, or print its line."""
-        numbers = ("train_loss", "val_loss", "val_accuracy")
-        text = ", ".join(f"{name} {row[name]:.4g}" for name in numbers)
-        if self.bars:
-            self.bar.set_postfix_str(text)
-            self.bar.close()
-        elif self.lines:
-            seconds = f"{row['seconds']:.1f} s"
-            print(f"epoch {row['epoch']}/{self.epochs}: {text}, {seconds}", file=sys.stderr)
 
 
 def config_dict(config: TrainingConfig) -> dict[str, Any]:

@@ -77,8 +77,7 @@ def test_quiet_says_nothing(script, tiny, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_log_has_one_plain_line_an_epoch(script, tiny, tmp_path, capsys, monkeypatch):
-    monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
+def test_a_log_has_one_plain_line_an_epoch(script, tiny, tmp_path, capsys):
     assert run([*tiny, "--out", tmp_path / "run"], script) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and lines[0].startswith("epoch 1/2: train_loss ")
