@@ -128,9 +128,10 @@ def move(images: Tensor, moves: Moves, reflect: bool) -> Tensor:
     columns = torch.arange(width).repeat(count, 1)
     columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns)
     columns = columns + moves.columns[:, None]
-    index = torch.arange(count)[:, None, None, None], torch.arange(channels)[None, :, None, None]
-    index += _fold(rows, height)[:, None, :, None], _fold(columns, width)[:, None, None, :]
-    moved = images[tuple(part.to(images.device) for part in index)]
+    # Where each pixel comes from, in an image that is laid out flat: one gather moves them all.
+    index = _fold(rows, height)[:, :, None] * width + _fold(columns, width)[:, None, :]
+    index = index.reshape(count, 1, height * width).expand(count, channels, height * width)
+    moved = images.flatten(2).gather(2, index.to(images.device)).reshape(images.shape)
     if not reflect:
         outside = _outside(rows, height)[:, :, None] | _outside(columns, width)[:, None, :]
         moved.masked_fill_(outside[:, None].to(images.device), 0)
