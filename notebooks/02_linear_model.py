@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapter 1. You should know what a tensor of images is.
 #
-# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores.
 #
 # **The question**: how far does one weighted sum of pixels per class go, and how are its weights found?
 

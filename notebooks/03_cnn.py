@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapter 2, above all its training loop. Here we import that loop as `fit`.
 #
-# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.03.full_seconds|minutes -->18 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.03.full_seconds|minutes -->20 minutes<!-- /result --> on two CPU cores.
 #
 # **The question**: the linear model treats an image as a list of numbers and forgets which pixels are neighbours. What do we gain if we do not forget?
 

@@ -24,7 +24,7 @@
 #
 # **Before you start**: chapters 2 and 3.
 #
-# **Time**: read about 25 minutes; the full run takes <!-- result:chapters.04.full_seconds|minutes -->4 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 25 minutes; the full run takes <!-- result:chapters.04.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores.
 #
 # **The question**: which optimizer should I use, and at which learning rate?
 

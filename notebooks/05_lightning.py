@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapter 2, above all its training loop, and the small CNN of chapter 3.
 #
-# **Time**: read about 25 minutes; the full run takes <!-- result:chapters.05.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 25 minutes; the full run takes <!-- result:chapters.05.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores.
 #
 # **The question**: PyTorch Lightning promises to take the loop off our hands. What do we have to write, what do we get, and is it really the same training?
 
