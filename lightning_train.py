@@ -14,7 +14,8 @@ from helpers.lit import (
     make_loggers,
     quiet_lightning,
 )
-from helpers.training import History, Metrics, settle_precision
+from helpers.precision import settle_precision
+from helpers.training import History, Metrics
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
@@ -22,7 +23,9 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
     data, config, flags = run.data.to(run.device), run.config, run.flags
     module, batches = LitClassifier(run.model, config), ImageDataModule(data, config)
     if run.state is None:
-        precision = settle_precision(config, run.model, batches.train_dataloader(), run.progress)
+        precision = settle_precision(
+            config.precision, run.model, batches.train_dataloader(), run.progress
+        )
     else:
         precision = run.state["precision"]
     history = HistoryCallback(

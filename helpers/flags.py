@@ -13,10 +13,10 @@ from typing import Any
 
 from helpers.data import DATASET_NAMES
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
+from helpers.precision import PRECISIONS
 from helpers.runs import CONFIG, RunError, read_json
 from helpers.training import (
     OPTIMIZERS,
-    PRECISIONS,
     SCHEDULERS,
     TrainingConfig,
     recipe,

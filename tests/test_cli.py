@@ -15,23 +15,18 @@ import lightning_train
 import train
 from helpers import cli, report
 from helpers.flags import DEFAULTS, TRAINING, UserError, make_parser, read_flags
+from helpers.precision import PRECISIONS
 from helpers.runs import load_checkpoint
-from helpers.training import OPTIMIZERS, PRECISIONS, SCHEDULERS
+from helpers.training import OPTIMIZERS, SCHEDULERS
 
 SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}
 TINY = "--require-full --model linear --epochs 2 --batch-size 16 --device cpu".split()
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(tiny_folder):
     """The flags of a run of two short epochs on 80 images."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    labels = (np.arange(80) % 10).astype(np.uint8)
-    images = (rng.integers(0, 60, (80, 28, 28)) + 15 * labels[:, None, None]).astype(np.uint8)
-    arrays = {"x_train": images, "y_train": labels, "x_test": images[:40], "y_test": labels[:40]}
-    np.savez(folder / "mnist.npz", **arrays)
-    return [*TINY, "--data-dir", str(folder)]
+    return [*TINY, "--data-dir", str(tiny_folder)]
 
 
 def run(argv, script="train.py"):
