@@ -30,10 +30,12 @@ def tiny(tiny_folder):
 
 
 def run(argv, script="train.py"):
-    lightning = script.startswith("lightning")
     words = [str(word) for word in argv]
+    own = {}
+    if script.startswith("lightning"):
+        own = {"lightning": True, "check": lightning_train.make_trainer}
     with warnings.catch_warnings():
-        return cli.main(script, "", SCRIPTS[script], words, lightning=lightning)
+        return cli.main(script, "", SCRIPTS[script], words, **own)
 
 
 def files(folder):
@@ -228,6 +230,38 @@ def test_every_flag_has_a_help_text_and_a_group(capsys):
     for group in ("model and data", "training", "running", "Lightning's own"):
         assert f"\n{group}:" in text
     assert text.count("(default:") >= 10
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--strategy", "magic"], "Lightning cannot use these --devices or --strategy"),
+        (["--devices", "0"], "--devices and --num-nodes must be at least 1"),
+        (["--num-nodes", "-1"], "--devices and --num-nodes must be at least 1"),
+        (["--devices", "3"], "must be a multiple of the number of processes, 3"),
+        (["--logger", "paper"], "invalid choice: 'paper'"),
+    ],
+)
+def test_mistakes_in_lightnings_own_flags_are_one_line(flags, message, tiny, tmp_path, capsys):
+    assert run([*tiny, *flags, "--out", tmp_path / "run"], "lightning_train.py") == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_can_be_drawn_later(tiny, tmp_path):
+    folder = tmp_path / "run"
+    assert run([*tiny, "--quiet", "--out", folder]) == 0
+    assert not (folder / "curves.png").exists()
+    assert run(["--resume", folder, "--plot", "--quiet"]) == 0
+    assert (folder / "curves.png").exists() and (folder / "confusion.png").exists()
+
+
+def test_a_mistake_of_the_program_is_no_mistake_of_the_user(tiny, tmp_path):
+    def broken(_run):
+        raise ValueError("too many values to unpack")
+
+    with pytest.raises(ValueError, match="unpack"):
+        cli.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
 
 
 numbers = st.sampled_from(["0", "0.05", "0.9", "1", "-1", "nan", "inf", "1e30", "x"])
