@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from helpers.cli import Run, main
+from helpers.flags import UserError
 from helpers.lit import (
     HistoryCallback,
     ImageDataModule,
@@ -14,33 +17,48 @@ from helpers.lit import (
     make_loggers,
     quiet_lightning,
 )
-from helpers.training import History, Metrics, settle_precision
+from helpers.precision import settle_precision
+from helpers.training import History, Metrics
+
+
+def make_trainer(run: Run, **options: Any) -> pl.Trainer:
+    quiet_lightning()
+    flags = run.flags
+    try:
+        return pl.Trainer(
+            max_epochs=run.config.epochs,
+            accelerator=run.device.type,
+            devices=flags.devices,
+            num_nodes=flags.num_nodes,
+            strategy=flags.strategy,
+            logger=make_loggers(flags.logger, run.folder.path),
+            enable_checkpointing=False,  # the history keeps and writes the checkpoints
+            enable_progress_bar=False,  # and shows the progress
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            **options,
+        )
+    except (ValueError, MisconfigurationException) as error:
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"Lightning cannot use these --devices or --strategy: {line}") from error
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
-    quiet_lightning()
-    data, config, flags = run.data.to(run.device), run.config, run.flags
+    data, config = run.data.to(run.device), run.config
     module, batches = LitClassifier(run.model, config), ImageDataModule(data, config)
     if run.state is None:
-        precision = settle_precision(config, run.model, batches.train_dataloader(), run.progress)
+        precision = settle_precision(
+            config.precision, run.model, batches.train_dataloader(), run.progress
+        )
     else:
         precision = run.state["precision"]
     history = HistoryCallback(
         config, precision, state=run.state, progress=run.progress, after_epoch=run.save_epoch
     )
-    trainer = pl.Trainer(
-        max_epochs=config.epochs,
-        accelerator=run.device.type,
-        devices=flags.devices,
-        num_nodes=flags.num_nodes,
-        strategy=flags.strategy,
+    trainer = make_trainer(
+        run,
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         callbacks=[history, OwnSignals()],
-        logger=make_loggers(flags.logger, run.folder.path),
-        enable_checkpointing=False,  # the history keeps and writes the checkpoints
-        enable_progress_bar=False,  # and shows the progress
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
     )
     trainer.fit(module, datamodule=batches)
 
@@ -53,4 +71,4 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
 
 if __name__ == "__main__":
     text = "Train an image classifier in PyTorch Lightning."
-    sys.exit(main("lightning_train.py", text, train, lightning=True))
+    sys.exit(main("lightning_train.py", text, train, lightning=True, check=make_trainer))

@@ -86,8 +86,11 @@ def main(
     argv: list[str] | None = None,
     *,
     lightning: bool = False,
+    check: Callable[[Run], object] = lambda run: None,
 ) -> int:
     """Parse, prepare, train, report; returns the exit status.
+
+    `check` is a script's own look at the run, before anything is written.
 
     0: done. 1: the training diverged, or another process of it was lost. 2: a mistake of the
     user, told in one line. 130 and 143: stopped by Ctrl-C and SIGTERM.
@@ -98,15 +101,17 @@ def main(
     try:
         with stop_on_signals(), ExitStack() as cleanup:
             flags = read_flags(make_parser(program, description, lightning=lightning), argv)
-            run, finished = prepare(flags, cleanup)
+            run, finished = prepare(flags, check, cleanup)
             folder = run.folder
             if flags.dry_run:
                 return dry_run(run)
             if finished is None:
                 cleanup.enter_context(distributed.joined(run.device))
                 finished = train_and_measure(run, train)
+            elif flags.plot and distributed.is_main():
+                draw_again(run)
             return finish(run, finished)
-    except (UserError, DataError, RunError, ValueError) as error:
+    except (UserError, DataError, RunError) as error:
         return _fail(program, str(error), USAGE_ERROR)
     except OSError as error:
         where = f"cannot write {folder.path}" if folder else "cannot go on"
@@ -148,10 +153,33 @@ def _lost_connection(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or any(word in str(error) for word in words)
 
 
-def prepare(flags: argparse.Namespace, cleanup: ExitStack) -> tuple[Run, dict[str, Any] | None]:
+def prepare(
+    flags: argparse.Namespace, check: Callable[[Run], object], cleanup: ExitStack
+) -> tuple[Run, dict[str, Any] | None]:
     """Check everything the user said, load the data, build the model, open the run folder.
 
     Returns the run, and its result if it is one that is resumed and was finished already.
+
+    Raises:
+        UserError, DataError, RunError: with a one-line message.
+    """
+    try:
+        run = make_run(flags, cleanup)
+        check(run)
+    except (UserError, DataError, RunError):
+        raise
+    except ValueError as error:  # what models and configurations raise
+        raise UserError(str(error)) from error
+    if flags.resume:
+        return run, _go_on(run)
+    if distributed.is_main() and not flags.dry_run:
+        run.folder.create(to_store(flags, run.config))
+        cleanup.callback(run.folder.release)
+    return run, None
+
+
+def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
+    """Everything that a run needs; a run that is resumed has its folder locked.
 
     Raises:
         UserError, DataError, RunError, ValueError: with a one-line message.
@@ -175,13 +203,7 @@ def prepare(flags: argparse.Namespace, cleanup: ExitStack) -> tuple[Run, dict[st
     model = build_model(flags.model, data.image_shape, data.num_classes, flags.size, config.seed)
     if flags.compile:
         model.compile()
-    run = Run(flags, config, data, model.to(device), device, folder)
-    if flags.resume:
-        return run, _go_on(run)
-    if distributed.is_main() and not flags.dry_run:
-        folder.create(to_store(flags, config))
-        cleanup.callback(folder.release)
-    return run, None
+    return Run(flags, config, data, model.to(device), device, folder)
 
 
 def _go_on(run: Run) -> dict[str, Any] | None:
@@ -304,12 +326,25 @@ def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
     result = report.make_result(history, measure(), run.model, run.data, run.config)
     if distributed.is_main():
         if run.flags.plot:
-            batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
-            logits, labels = predict_logits(run.model, batches, history.precision)
-            classes = run.data.classes
-            report.draw_figures(run.folder, run.title, history, logits, labels, classes)
+            draw(run, history)
         write_json(run.folder.path / RESULT, result)
     return result
+
+
+def draw(run: Run, history: History) -> None:
+    """The figures of a run, whose model has its best weights."""
+    batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
+    logits, labels = predict_logits(run.model, batches, history.precision)
+    report.draw_figures(run.folder, run.title, history, logits, labels, run.data.classes)
+
+
+def draw_again(run: Run) -> None:
+    """The figures of a run that was finished earlier."""
+    history = History()
+    if run.state is not None:
+        history.restore(run.state)
+        history.load_best(run.model)
+        draw(run, history)
 
 
 def finish(run: Run, result: dict[str, Any]) -> int:

@@ -39,6 +39,7 @@ OBJECTS = (
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
 SPLIT_SEED = 0
+FOLDER_TEST_FRACTION = 0.2
 
 
 class SampleWarning(UserWarning):
@@ -341,7 +342,7 @@ def load(
         raise DataError(f"validation fraction {val_fraction}: must be between 0 and 1")
     if name not in DATASET_NAMES:
         if Path(name).is_dir():
-            return _from_folder(name, val_fraction)
+            return _from_folder(Path(name), val_fraction)
         raise DataError(
             f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
             "or name a folder of images"
@@ -463,13 +464,29 @@ def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
         return provide(name, folder)
 
 
-def _from_folder(name: str, val_fraction: float) -> ImageData:
+def _from_folder(folder: Path, val_fraction: float) -> ImageData:
+    """A folder of pictures as a data set; without a test part, a fifth of each class is kept."""
     from helpers.folders import read_folder
 
-    parts = read_folder(Path(name))
+    content, name = read_folder(folder), folder.resolve().name
+    training = _split(*content.training)
+    if content.test is None:
+        in_test = stratified_mask(training.labels, FOLDER_TEST_FRACTION)
+        test, training = training[in_test], training[~in_test]
+    else:
+        test = _split(*content.test)
     return _build(
-        **parts,
+        name=name,
+        title=name,
+        classes=content.classes,
+        training=training,
+        test=test,
+        source=f"the image folder {name}",
         is_sample=False,
         val_fraction=val_fraction,
         augmentation=Augmentation(2, flip=True, reflect=True),
     )
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels))

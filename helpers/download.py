@@ -38,6 +38,7 @@ from helpers.prepared import (
     set_aside,
     write_prepared,
 )
+from helpers.progress import download_bar
 
 CONNECT_SECONDS = 4.0  # one host
 REACH_SECONDS = 12.0  # all hosts together, before the first byte
@@ -300,9 +301,12 @@ def _stream(url: str, part: Path) -> None:
     response = _open(url, have)
     if response is None:
         return
-    with response, open(part, "ab" if have and response.status == 206 else "wb") as file:
+    goes_on = have > 0 and response.status == HTTPStatus.PARTIAL_CONTENT
+    bar = download_bar(part.stem, have if goes_on else 0, response.length)
+    with response, bar, open(part, "ab" if goes_on else "wb") as file:
         for chunk in _chunks(response):
             file.write(chunk)
+            bar.update(len(chunk))
 
 
 def _open(url: str, have: int) -> http.client.HTTPResponse | None:

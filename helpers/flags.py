@@ -13,10 +13,10 @@ from typing import Any
 
 from helpers.data import DATASET_NAMES
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
+from helpers.precision import PRECISIONS
 from helpers.runs import CONFIG, RunError, read_json
 from helpers.training import (
     OPTIMIZERS,
-    PRECISIONS,
     SCHEDULERS,
     TrainingConfig,
     recipe,
@@ -80,8 +80,8 @@ def make_parser(program: str, description: str, *, lightning: bool = False) -> T
         lightning,
         prog=program,
         description=description,
-        epilog="Flags of training without a default of their own take the values of the recipe "
-        "for this model and data set (helpers/training.py); --dry-run shows them.",
+        epilog="A recipe is the set of values that this course found good for a model and a data "
+        "set (helpers/training.py).",
     )
     _add_model_and_data(parser)
     _add_training(parser)
@@ -112,7 +112,9 @@ def _add_model_and_data(parser: Parser) -> None:
 
 
 def _add_training(parser: Parser) -> None:
-    group = parser.add_argument_group("training")
+    group = parser.add_argument_group(
+        "training", "Where no default is named, it is the recipe's; --dry-run shows it."
+    )
     group.add_argument("--epochs", "--epoch", type=int, help="passes over the training images")
     group.add_argument(
         "--batch-size", type=int, metavar="IMAGES", help="images per step, of all processes"

@@ -5,8 +5,8 @@ Two layouts are understood:
     pets/train/cats/…  pets/train/dogs/…  pets/test/cats/…  pets/test/dogs/…
     pets/cats/…  pets/dogs/…
 
-Without `test/`, a fifth of each class, always the same pictures, is kept as the test split, also
-if the classes lie in `pets/train/`. Beside `train/` and `test/` nothing is read, `valid/` neither:
+Without `test/`, `helpers.data` keeps a part of each class as the test split, also if the classes
+lie in `pets/train/`. Beside `train/` and `test/` nothing is read, `valid/` neither:
 the validation split is cut from the training pictures. Pictures in folders inside a class folder
 belong to that class. Classes are sorted by name, which gives them their labels. Hidden files and
 what systems leave behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that
@@ -16,21 +16,34 @@ are not pictures by their name. Every picture becomes 32 x 32 RGB by `helpers.im
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from helpers.data import DataError, Split, stratified_mask
 from helpers.images import find_images, is_hidden, printable, read_image, squeeze
+from helpers.prepared import DataError
 
 SIDE = 32  # pixels
-TEST_FRACTION = 0.2
 SPLIT_NAMES = ("train", "test", "val", "valid", "validation")
 
 
-def read_folder(folder: Path) -> dict[str, Any]:
-    """The parts of an `ImageData`: name, title, classes, training and test (`Split`), source.
+class Pictures(NamedTuple):
+    """Images uint8 `N x 3 x 32 x 32` and their labels int64 `N`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class FolderContent(NamedTuple):
+    """What is in a folder of pictures; `test` is None where it has no part of its own."""
+
+    classes: tuple[str, ...]
+    training: Pictures
+    test: Pictures | None
+
+
+def read_folder(folder: Path) -> FolderContent:
+    """Read all pictures of a folder in one of the two layouts above.
 
     Warns:
         UserWarning: pictures that cannot be read are skipped; the line counts and names them.
@@ -38,28 +51,15 @@ def read_folder(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: the folder cannot be used; the message is one line that says what to change.
     """
-    name = folder.resolve().name
     training_folder, testing_folder = _part(folder, "train"), _part(folder, "test")
     root = training_folder if training_folder and _is_split(training_folder) else folder
-    has_test = root != folder and testing_folder is not None
     classes = _class_names(root)
-    if has_test:
-        _compare(root, classes, testing_folder)
-    # One picture to learn from, one to validate with, and one to test with if there is no test/.
-    training = _read_classes(root, classes, at_least=2 if has_test else 3)
-    if has_test:
-        test = _read_classes(testing_folder, classes, at_least=1)
-    else:
-        in_test = stratified_mask(training.labels, TEST_FRACTION)
-        test, training = training[in_test], training[~in_test]
-    return {
-        "name": name,
-        "title": name,
-        "classes": classes,
-        "training": training,
-        "test": test,
-        "source": f"the image folder {name}",
-    }
+    if root == folder or testing_folder is None:
+        # One picture each to learn from, to validate with, and to test with.
+        return FolderContent(classes, _read_classes(root, classes, at_least=3), None)
+    _compare(root, classes, testing_folder)
+    training = _read_classes(root, classes, at_least=2)
+    return FolderContent(classes, training, _read_classes(testing_folder, classes, at_least=1))
 
 
 def _part(folder: Path, name: str) -> Path | None:
@@ -119,8 +119,8 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _read_classes(root: Path, classes: Sequence[str], at_least: int) -> Split:
-    """All pictures of all classes: uint8 `N x 3 x 32 x 32`, labels int64 `N`."""
+def _read_classes(root: Path, classes: Sequence[str], at_least: int) -> Pictures:
+    """All pictures of all classes."""
     images: list[np.ndarray] = []
     labels: list[int] = []
     skipped: dict[str, list[str]] = {}
@@ -141,8 +141,7 @@ def _read_classes(root: Path, classes: Sequence[str], at_least: int) -> Split:
             f"{printable(root)}: too few readable pictures in the class folders {_listed(few)}; "
             f"each needs at least {at_least}"
         )
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
-    return Split(stacked, torch.tensor(labels))
+    return Pictures(np.stack(images).transpose(0, 3, 1, 2), np.array(labels, dtype=np.int64))
 
 
 def _skipped(root: Path, skipped: dict[str, list[str]]) -> str:

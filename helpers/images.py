@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.data import DataError
+from helpers.prepared import DataError
 
 # What counts as a picture inside a folder. Pillow cannot read the last two, which phones write;
 # they are listed so that they are named as unreadable instead of being passed over.

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from helpers.data import Batches, ImageData
 from helpers.distributed import is_main, rank, share_buffers, world_size
+from helpers.flags import UserError
 from helpers.progress import Progress
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
@@ -238,7 +239,7 @@ def make_loggers(names: list[str], folder: Path) -> list[Logger] | bool:
     """Lightning's own loggers by name, csv or tensorboard, writing below `folder`.
 
     Raises:
-        ValueError: TensorBoard is wanted and not installed.
+        UserError: TensorBoard is wanted and not installed.
     """
     loggers: list[Logger] = []
     if "csv" in names:
@@ -247,7 +248,7 @@ def make_loggers(names: list[str], folder: Path) -> list[Logger] | bool:
         try:
             loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
         except ModuleNotFoundError as error:
-            raise ValueError(
+            raise UserError(
                 "--logger tensorboard: TensorBoard is not installed; pip install tensorboard"
             ) from error
     return loggers or False

@@ -1,12 +1,23 @@
-"""Show how far a training is."""
+"""Show how far a training or a download is, on standard error.
+
+On a terminal and in a notebook bars are drawn; a log gets plain lines.
+"""
 
 import sys
 from collections.abc import Iterator
+from typing import Protocol, TypeVar
 
-from torch import Tensor
 from tqdm import tqdm
 
-from helpers.data import Batches
+T = TypeVar("T", covariant=True)
+
+
+class SizedIterable(Protocol[T]):
+    """What has a length and can be iterated, such as `helpers.data.Batches`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[T]: ...
 
 
 def in_notebook() -> bool:
@@ -15,17 +26,37 @@ def in_notebook() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
-class Progress:
-    """How far training is, on standard error.
+def bars_are_drawn() -> bool:
+    """Whether a line that is drawn again and again makes sense where it goes."""
+    return sys.stderr.isatty() or in_notebook()
 
-    On a terminal and in a notebook each epoch has a bar; in a log it has one plain line.
-    """
+
+def download_bar(name: str, done: int, length: int | None) -> tqdm:
+    """A bar that counts bytes: `done` are there already, `length` more will come, if known."""
+    drawn = bars_are_drawn()
+    if not drawn:
+        size = "" if length is None else f" ({(done + length) / 1e6:.1f} MB)"
+        print(f"downloading {name}{size}", file=sys.stderr)
+    return tqdm(
+        desc=f"downloading {name}",
+        total=None if length is None else done + length,
+        initial=done,
+        disable=not drawn,
+        unit="B",
+        unit_scale=True,
+        dynamic_ncols=True,
+        leave=False,
+    )
+
+
+class Progress:
+    """One bar, or one plain line, for each epoch of a training."""
 
     def __init__(self, epochs: int, enabled: bool) -> None:
-        drawn = sys.stderr.isatty() or in_notebook()
+        drawn = bars_are_drawn()
         self.epochs, self.bars, self.lines = epochs, enabled and drawn, enabled and not drawn
 
-    def over(self, batches: Batches, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def over(self, batches: SizedIterable[T], epoch: int) -> Iterator[T]:
         """The batches of an epoch (from 0), counted by the bar."""
         self.begin(epoch, len(batches))
         for batch in batches:

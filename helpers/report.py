@@ -1,5 +1,6 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -58,7 +59,12 @@ def print_table(title: str, rows: dict[str, str]) -> None:
 
 
 def draw_figures(
-    folder: RunFolder, title: str, history: History, logits: Tensor, labels: Tensor, classes: Any
+    folder: RunFolder,
+    title: str,
+    history: History,
+    logits: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
 ) -> None:
     """curves.png and confusion.png in the run folder."""
     import matplotlib

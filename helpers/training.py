@@ -4,13 +4,10 @@ Chapter 2 writes this loop out in the open; here it gains what a real run needs:
 optimizer and learning-rate schedule, a history, the best weights, and a way to continue.
 """
 
-import copy
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
@@ -23,7 +20,6 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from helpers.data import Batches, ImageData
 from helpers.distributed import (
-    from_main,
     is_main,
     rank,
     share_buffers,
@@ -31,11 +27,11 @@ from helpers.distributed import (
     world_size,
     wrap,
 )
-from helpers.progress import Progress, in_notebook
+from helpers.precision import PRECISIONS, autocast, settle_precision
+from helpers.progress import Progress
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULERS = ("none", "step", "cosine", "onecycle")
-PRECISIONS = ("fp32", "bf16", "auto")
 EVALUATION_BATCH_SIZE = 500
 # Mean training loss (nats) of an epoch above which training has exploded: a classifier that
 # guesses among 10 classes has 2.3, and this gives the right class a probability of e^-100.
@@ -279,61 +275,6 @@ def make_scheduler(
     return LambdaLR(optimizer, factor)
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """A context in which products run in bfloat16 (precision "bf16") or nothing changes."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-class PrecisionTrial(NamedTuple):
-    """The faster precision, and the seconds of one training step in each."""
-
-    precision: str
-    fp32_seconds: float
-    bf16_seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"precision {self.precision}: a trial step took {1000 * self.bf16_seconds:.1f} ms in "
-            f"bf16, {1000 * self.fp32_seconds:.1f} ms in fp32"
-        )
-
-
-def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> PrecisionTrial:
-    """bf16 if a trial step on a copy of `model` is clearly faster with it, else fp32.
-
-    Measured rather than looked up: on a CPU without bfloat16 units autocast is slower.
-    """
-    device = batch[0].device
-    seconds = {}
-    for precision in ("fp32", "bf16"):
-        trial = copy.deepcopy(model).train()
-        for repeat in range(3):  # the first, a warm-up, is overwritten by the later ones
-            started = time.perf_counter()
-            with autocast(device, precision):
-                loss = F.cross_entropy(trial(batch[0]), batch[1])
-            loss.backward()
-            loss.item()  # waits for a GPU to finish
-            elapsed = time.perf_counter() - started
-            seconds[precision] = elapsed if repeat < 2 else min(elapsed, seconds[precision])
-    faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
-    return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
-
-
-def settle_precision(
-    config: TrainingConfig, model: nn.Module, batches: Batches, announce: bool
-) -> str:
-    """fp32 or bf16: what `config` says, or for auto what a trial says, on all processes alike.
-
-    `announce` tells the choice and its reason on standard error, except in a notebook.
-    """
-    if config.precision != "auto":
-        return config.precision
-    trial = choose_precision(model, next(iter(batches)))
-    if announce and is_main() and not in_notebook():
-        print(trial, file=sys.stderr)
-    return from_main(trial.precision)
-
-
 @torch.no_grad()
 def predict_logits(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32"
@@ -442,7 +383,7 @@ def fit(
     scheduler = make_scheduler(optimizer, config, len(batches))
     history = History()
     if state is None:
-        history.precision = settle_precision(config, model, batches, announce=progress)
+        history.precision = settle_precision(config.precision, model, batches, announce=progress)
     else:
         history.restore(state)
         restore(state, model, optimizer, scheduler)

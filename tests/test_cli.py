@@ -15,30 +15,27 @@ import lightning_train
 import train
 from helpers import cli, report
 from helpers.flags import DEFAULTS, TRAINING, UserError, make_parser, read_flags
+from helpers.precision import PRECISIONS
 from helpers.runs import load_checkpoint
-from helpers.training import OPTIMIZERS, PRECISIONS, SCHEDULERS
+from helpers.training import OPTIMIZERS, SCHEDULERS
 
 SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}
 TINY = "--require-full --model linear --epochs 2 --batch-size 16 --device cpu".split()
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(tiny_folder):
     """The flags of a run of two short epochs on 80 images."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    labels = (np.arange(80) % 10).astype(np.uint8)
-    images = (rng.integers(0, 60, (80, 28, 28)) + 15 * labels[:, None, None]).astype(np.uint8)
-    arrays = {"x_train": images, "y_train": labels, "x_test": images[:40], "y_test": labels[:40]}
-    np.savez(folder / "mnist.npz", **arrays)
-    return [*TINY, "--data-dir", str(folder)]
+    return [*TINY, "--data-dir", str(tiny_folder)]
 
 
 def run(argv, script="train.py"):
-    lightning = script.startswith("lightning")
     words = [str(word) for word in argv]
+    own = {}
+    if script.startswith("lightning"):
+        own = {"lightning": True, "check": lightning_train.make_trainer}
     with warnings.catch_warnings():
-        return cli.main(script, "", SCRIPTS[script], words, lightning=lightning)
+        return cli.main(script, "", SCRIPTS[script], words, **own)
 
 
 def files(folder):
@@ -233,6 +230,38 @@ def test_every_flag_has_a_help_text_and_a_group(capsys):
     for group in ("model and data", "training", "running", "Lightning's own"):
         assert f"\n{group}:" in text
     assert text.count("(default:") >= 10
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--strategy", "magic"], "Lightning cannot use these --devices or --strategy"),
+        (["--devices", "0"], "--devices and --num-nodes must be at least 1"),
+        (["--num-nodes", "-1"], "--devices and --num-nodes must be at least 1"),
+        (["--devices", "3"], "must be a multiple of the number of processes, 3"),
+        (["--logger", "paper"], "invalid choice: 'paper'"),
+    ],
+)
+def test_mistakes_in_lightnings_own_flags_are_one_line(flags, message, tiny, tmp_path, capsys):
+    assert run([*tiny, *flags, "--out", tmp_path / "run"], "lightning_train.py") == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_can_be_drawn_later(tiny, tmp_path):
+    folder = tmp_path / "run"
+    assert run([*tiny, "--quiet", "--out", folder]) == 0
+    assert not (folder / "curves.png").exists()
+    assert run(["--resume", folder, "--plot", "--quiet"]) == 0
+    assert (folder / "curves.png").exists() and (folder / "confusion.png").exists()
+
+
+def test_a_mistake_of_the_program_is_no_mistake_of_the_user(tiny, tmp_path):
+    def broken(_run):
+        raise ValueError("too many values to unpack")
+
+    with pytest.raises(ValueError, match="unpack"):
+        cli.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
 
 
 numbers = st.sampled_from(["0", "0.05", "0.9", "1", "-1", "nan", "inf", "1e30", "x"])

@@ -89,6 +89,59 @@ def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
     assert not torch.equal(torch.cat(first), torch.cat([labels for _, labels in reseeded]))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 60),
+    batch_size=st.integers(1, 20),
+    world_size=st.integers(1, 4),
+    shuffle=st.booleans(),
+    epoch=st.integers(0, 3),
+)
+def test_shares_of_a_batch_are_equal_and_together_the_whole(
+    mnist, count, batch_size, world_size, shuffle, epoch
+):
+    data = mnist.subset(count)
+    size = batch_size * world_size
+    whole = data.batches("train", size, shuffle=shuffle, augment=True, seed=5)
+    whole.set_epoch(epoch)
+    shares = []
+    for rank in range(world_size):
+        options = {"shuffle": shuffle, "augment": True, "rank": rank, "world_size": world_size}
+        share = data.batches("train", size, seed=5, **options)
+        share.set_epoch(epoch)
+        batches = list(share)
+        assert len(batches) == len(share) and share.num_images == count
+        shares.append(batches)
+    if not shuffle:  # validation and test: every image is in exactly one share
+        labels = torch.cat([labels for batches in shares for _, labels in batches])
+        assert labels.sort().values.equal(data.train.labels.sort().values)
+        return
+    assert len({len(batches) for batches in shares}) == 1
+    kept = count - count % world_size
+    for number, (images, labels) in enumerate(whole):
+        size_kept = min(len(labels), kept - number * size)
+        for rank, batches in enumerate(shares):
+            if size_kept > 0:
+                # The same images, moved in the same way, as one process would have taken.
+                assert torch.equal(batches[number][0], images[:size_kept][rank::world_size])
+                assert torch.equal(batches[number][1], labels[:size_kept][rank::world_size])
+
+
+def test_augmentation_leaves_labels_and_order_alone(stand_in):
+    plain, augmented = (
+        list(stand_in.batches("train", 100, shuffle=True, augment=augment, seed=2))
+        for augment in (False, True)
+    )
+    for (images, labels), (moved, same) in zip(plain, augmented, strict=True):
+        assert torch.equal(labels, same) and images.shape == moved.shape
+    assert not torch.equal(plain[0][0], augmented[0][0])
+
+
+def test_a_batch_size_that_processes_cannot_share_is_refused(mnist):
+    with pytest.raises(ValueError, match="multiple of the number of processes, 3"):
+        mnist.batches("train", 64, shuffle=True, world_size=3)
+
+
 def test_without_shuffle_and_augmentation_the_split_comes_as_it_is(mnist):
     images = torch.cat([images for images, _ in mnist.batches("val", 64)])
     assert torch.equal(images, mnist.normalise(mnist.val.images))

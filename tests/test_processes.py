@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,15 +32,24 @@ EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")
 
 def start(launcher, *flags):
     command, own = LAUNCHERS[launcher]
-    words = [sys.executable, *command, *map(str, flags)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    words = [*command, *map(str, flags)]
+    return launch(words if "--resume" in flags else words + own)
+
+
+def launch(words, **environment):
     return subprocess.Popen(
-        words if "--resume" in flags else words + own,
+        [sys.executable, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | environment,
     )
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
 
 
 def finish(process):
@@ -80,6 +90,24 @@ def test_both_launchers_give_equal_numbers_and_weights(together):
     first, second = (load_checkpoint(together / name / "last.pt") for name in LAUNCHERS)
     assert all(torch.equal(first["model"][k], second["model"][k]) for k in first["model"])
     assert first["world_size"] == second["world_size"] == 2
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_nodes_train_as_two_processes_do(launcher, together, tmp_path):
+    """Two launches that know each other by address, as on two machines."""
+    port, flags = free_port(), [*FLAGS, "--out", str(tmp_path / "run")]
+    if launcher == "torchrun":
+        meet = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}"
+        words = ["-m", "torch.distributed.run", *meet.split(), str(ROOT / "train.py"), *flags]
+        nodes = [launch(words) for _ in range(2)]
+    else:
+        words = [*LIGHTNING, *flags, "--devices", "1", "--num-nodes", "2", "--strategy", "ddp"]
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        nodes = [launch(words, NODE_RANK=str(rank), **where) for rank in range(2)]
+    ends = [finish(node) for node in nodes]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert sum(output.count("test accuracy") for _, output, _ in ends) == 1
+    assert curve(tmp_path / "run") == curve(together / launcher)
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from filelock import FileLock
@@ -26,16 +25,9 @@ TINY = "--require-full --model linear --epochs 3 --batch-size 16 --device cpu --
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(tiny_folder):
     """The flags of a run of three short epochs on 80 images."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    labels = (np.arange(80) % 10).astype(np.uint8)
-    images = rng.integers(0, 60, (80, 28, 28)) + 15 * labels[:, None, None]
-    arrays = {"x_train": images.astype(np.uint8), "y_train": labels}
-    arrays |= {"x_test": arrays["x_train"][:40], "y_test": labels[:40]}
-    np.savez(folder / "mnist.npz", **arrays)
-    return [*TINY, "--data-dir", str(folder)]
+    return [*TINY, "--data-dir", str(tiny_folder)]
 
 
 def script_train(script):

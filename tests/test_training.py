@@ -11,14 +11,13 @@ from torch.nn import functional as F
 from helpers.data import load
 from helpers.lit import ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import build_model
+from helpers.precision import autocast, choose_precision
 from helpers.training import (
     COLUMNS,
     OPTIMIZERS,
     History,
     TrainingConfig,
-    autocast,
     best_device,
-    choose_precision,
     evaluate,
     fit,
     make_optimizer,
@@ -298,8 +297,8 @@ def test_the_trial_leaves_the_model_as_it_was_and_believes_the_clock(data, monke
             clock[0] += 1.0 if current[0] == slow else 0.1
             return clock[0]
 
-        monkeypatch.setattr("helpers.training.autocast", timed)
-        monkeypatch.setattr("helpers.training.time.perf_counter", now)
+        monkeypatch.setattr("helpers.precision.autocast", timed)
+        monkeypatch.setattr("helpers.precision.time.perf_counter", now)
         trial = choose_precision(model, batch)
         assert trial.precision != slow and trial.precision in str(trial)
         assert (trial.bf16_seconds > trial.fp32_seconds) == (slow == "bf16")

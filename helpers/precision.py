@@ -1,0 +1,70 @@
+"""Choose between float32 and bfloat16 by measuring, and run in it."""
+
+import copy
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from helpers.data import Batches
+from helpers.distributed import from_main, is_main
+from helpers.progress import in_notebook
+
+PRECISIONS = ("fp32", "bf16", "auto")
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """A context in which products run in bfloat16 (precision "bf16") or nothing changes."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+class PrecisionTrial(NamedTuple):
+    """The faster precision, and the seconds of one training step in each."""
+
+    precision: str
+    fp32_seconds: float
+    bf16_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"precision {self.precision}: a trial step took {1000 * self.bf16_seconds:.1f} ms in "
+            f"bf16, {1000 * self.fp32_seconds:.1f} ms in fp32"
+        )
+
+
+def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> PrecisionTrial:
+    """bf16 if a trial step on a copy of `model` is clearly faster with it, else fp32.
+
+    Measured rather than looked up: on a CPU without bfloat16 units autocast is slower.
+    """
+    device = batch[0].device
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        trial = copy.deepcopy(model).train()
+        for repeat in range(3):  # the first, a warm-up, is overwritten by the later ones
+            started = time.perf_counter()
+            with autocast(device, precision):
+                loss = F.cross_entropy(trial(batch[0]), batch[1])
+            loss.backward()
+            loss.item()  # waits for a GPU to finish
+            elapsed = time.perf_counter() - started
+            seconds[precision] = elapsed if repeat < 2 else min(elapsed, seconds[precision])
+    faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+    return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
+
+
+def settle_precision(wanted: str, model: nn.Module, batches: Batches, announce: bool) -> str:
+    """fp32 or bf16: as `wanted`, or for auto what a trial says, on all processes alike.
+
+    `announce` tells the choice and its reason on standard error, except in a notebook.
+    """
+    if wanted != "auto":
+        return wanted
+    trial = choose_precision(model, next(iter(batches)))
+    if announce and is_main() and not in_notebook():
+        print(trial, file=sys.stderr)
+    return from_main(trial.precision)
