@@ -1,5 +1,7 @@
 """The data layer: reading, splitting, batching, augmenting, and what happens to bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from helpers.data import (
     Augmentation,
     DataError,
+    Split,
     augment,
     channel_statistics,
     load,
@@ -84,6 +87,8 @@ def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
     assert torch.equal(second, torch.cat([images for images, _ in other]))
     other.set_epoch(0)
     assert torch.equal(torch.cat(first), torch.cat([labels for _, labels in other]))
+    moved = torch.cat([images for images, _ in other])
+    assert not torch.equal(second, moved), "another order and augmentation in every epoch"
     assert not torch.equal(torch.cat(first)[:128], next(iter(mnist.batches("train", 128)))[1])
     reseeded = mnist.batches("train", 128, shuffle=True, augment=True, seed=4)
     assert not torch.equal(torch.cat(first), torch.cat([labels for _, labels in reseeded]))
@@ -135,6 +140,17 @@ def test_augmentation_leaves_labels_and_order_alone(stand_in):
     for (images, labels), (moved, same) in zip(plain, augmented, strict=True):
         assert torch.equal(labels, same) and images.shape == moved.shape
     assert not torch.equal(plain[0][0], augmented[0][0])
+
+
+def test_every_image_of_an_epoch_is_moved_by_its_own_amount_whatever_the_batch_size(mnist):
+    one = mnist.train.images[:1].expand(600, -1, -1, -1)
+    data = replace(mnist, train=Split(one, mnist.train.labels[:600]))
+    epochs = [
+        torch.cat([images for images, _ in data.batches("train", size, shuffle=True, augment=True)])
+        for size in (50, 600)
+    ]
+    assert torch.equal(*epochs)
+    assert len(epochs[0].flatten(1).unique(dim=0)) == 25, "5 x 5 shifts of up to 2 pixels"
 
 
 def test_a_batch_size_that_processes_cannot_share_is_refused(mnist):
