@@ -175,6 +175,30 @@ def test_a_loss_that_is_not_finite_ends_the_run(data):
     assert not math.isfinite(history["train_loss"][-1])
 
 
+@pytest.mark.parametrize(
+    ("loss", "diverged"),
+    [(2.3, False), (99.0, False), (101.0, True), (1e30, True), (math.inf, True), (math.nan, True)],
+)
+def test_an_exploded_loss_counts_as_diverged(loss, diverged):
+    history = History(rows=[{"epoch": 1, "train_loss": loss, "val_accuracy": 0.5}])
+    assert history.diverged is diverged
+    assert history.is_over(TrainingConfig(epochs=9)) is diverged
+
+
+def test_layers_that_draw_random_numbers_draw_the_same_when_a_run_goes_on(data):
+    def with_dropout(seed):
+        model = build_model("linear", data.image_shape, data.num_classes, seed=seed)
+        return torch.nn.Sequential(model, torch.nn.Dropout(0.5))
+
+    config, states = replace(FAST_RUN, epochs=3), []
+    whole, other = with_dropout(0), with_dropout(1)
+    keep = {"after_epoch": lambda state: states.append(torch_copy(state))}
+    fit(whole, data, config, device=CPU, progress=False, **keep)
+    torch.rand(5)  # what ran before must not matter
+    fit(other, data, config, device=CPU, progress=False, state=states[0])
+    assert same_weights(whole, other)
+
+
 def test_early_stopping_waits_for_its_patience(data):
     config = replace(FAST_RUN, epochs=9, lr=1e-12, early_stopping=2)
     _, history = train(data, config)
