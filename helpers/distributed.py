@@ -76,7 +76,8 @@ def sum_over_processes(*numbers: Tensor) -> tuple[Tensor, ...]:
 def share_buffers(model: nn.Module) -> None:
     """Give all processes the main one's buffers, such as batch normalisation's running means.
 
-    Each process has met other images, so these differ; all must measure the same model.
+    Each process has met other images, so these differ; all must measure the same model. (Lightning
+    validates through DistributedDataParallel, which does the same.)
     """
     if world_size() > 1:
         for buffer in model.buffers():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data import Batches, ImageData
-from helpers.distributed import is_main, rank, share_buffers, world_size
+from helpers.distributed import is_main, rank, world_size
 from helpers.flags import UserError
 from helpers.progress import Progress
 from helpers.training import (
@@ -99,9 +99,6 @@ class LitClassifier(pl.LightningModule):
         batches = self.trainer.train_dataloader
         if isinstance(batches, Batches):
             start_epoch(batches, self.current_epoch)
-
-    def on_validation_epoch_start(self) -> None:
-        share_buffers(self.model)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch

@@ -127,13 +127,14 @@ def test_validation_and_test_count_every_image_once(launcher, together):
     assert result["test_loss"] == pytest.approx(test.loss, rel=1e-6)
 
 
-def test_a_cnn_in_two_processes_learns_as_in_one(tmp_path):
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_cnn_in_two_processes_learns_as_in_one(launcher, tmp_path):
     """Batch normalisation sees half a batch in each process, so only the course is the same."""
     changes = {"epochs": 3, "batch_size": 120, "lr": 0.02}
     flags = (
         "--sample --model cnn --epochs 3 --batch-size 120 --lr 0.02 --device cpu --quiet".split()
     )
-    status, _, errors = finish(start("torchrun", *flags, "--out", tmp_path / "two"))
+    status, _, errors = finish(start(launcher, *flags, "--out", tmp_path / "two"))
     assert status == 0, errors
     data = load("mnist", mode="sample")
     state = load_checkpoint(tmp_path / "two" / "last.pt")
@@ -147,6 +148,7 @@ def test_a_cnn_in_two_processes_learns_as_in_one(tmp_path):
     model.load_state_dict(state["model"])
     measured = evaluate(model, data.batches("val", 500))
     assert measured.accuracy == state["rows"][-1]["val_accuracy"]
+    assert measured.loss == pytest.approx(state["rows"][-1]["val_loss"], rel=1e-6)
 
 
 def children(pid):
