@@ -22,7 +22,7 @@ from helpers import distributed, report
 from helpers.data import DataError, ImageData, SampleWarning, load
 from helpers.flags import UserError, make_parser, read_flags, to_store, training_config
 from helpers.models import build_model, count_parameters
-from helpers.runs import RESULT, RunError, RunFolder, description, write_json
+from helpers.runs import CONFIG, RESULT, RunError, RunFolder, description, write_json
 from helpers.stopping import Stopped, stop_on_signals
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
@@ -139,7 +139,7 @@ def _fail(program: str, message: str, status: int) -> int:
 
 
 def _how_to_go_on(program: str, folder: RunFolder | None) -> str:
-    if folder is None or not (folder.path / "config.json").exists():
+    if folder is None or not (folder.path / CONFIG).exists():
         return "nothing was begun"
     command = f"--resume {shlex.quote(str(folder.path))}"
     if "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_PROCID" in os.environ:
@@ -219,7 +219,7 @@ def _go_on(run: Run) -> dict[str, Any] | None:
                     f"{run.folder.path}: the run had {name} {run.state[name]}, now it is {now}: "
                     "give it back what it had to resume it"
                 )
-    if distributed.is_main():
+    if distributed.is_main() and not run.flags.dry_run:
         run.folder.repair(run.state)
     return run.folder.read_result()
 

@@ -165,6 +165,14 @@ def test_missing_best_and_metrics_come_back(half, whole):
     assert exact(half) == exact(whole) and not list(half.glob(".*.part"))
 
 
+def test_a_dry_run_of_a_resume_writes_nothing(half, capsys):
+    (half / "best.pt").unlink()
+    before = {path: path.read_bytes() for path in half.iterdir()}
+    assert run(["--resume", half, "--dry-run"]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in half.iterdir()} == before
+
+
 def test_a_run_killed_before_its_first_epoch_starts_anew(tiny, whole, tmp_path, monkeypatch):
     def stop(*_):
         os.kill(os.getpid(), signal.SIGTERM)
