@@ -15,12 +15,14 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -34,6 +36,7 @@ FLAGS = (
 EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")  # the others are times
 RANDOM_KILLS = 20
 MOMENTS = random.Random(7)
+LONGEST = 100  # seconds; a run that takes longer hangs, and is ended by an alarm
 
 
 def script_module(name: str):
@@ -56,6 +59,10 @@ def start(script: str, argv: list[str], log: Path, first: Callable[[], None] | N
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    signal.alarm(LONGEST)
+    # tqdm's lock is one semaphore for a process and all its forks: a fork that was killed while it
+    # drew would keep it for ever. Processes that users start share no such lock.
+    tqdm.set_lock(threading.RLock())
     status = 99
     try:
         if first is not None:
@@ -131,6 +138,7 @@ def equal(first: object, second: object) -> bool:
 
 def main(script: str, root: Path) -> None:
     torch.set_num_threads(1)
+    tqdm.monitor_interval = 0  # no thread beside this one when it forks
     assert run(script, [*FLAGS, "--epochs", "1", "--out", str(root / "first")]) == 0
     log = root / "log.txt"
     whole = root / "whole"
