@@ -30,6 +30,7 @@ from helpers.training import (
     Metrics,
     TrainingConfig,
     best_device,
+    check_image_sizes,
     config_dict,
     make_optimizer,
     predict_logits,
@@ -201,6 +202,7 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
         config = replace(config, epochs=SAMPLE_EPOCHS * config.epochs)
     flags.sample = data.is_sample  # the run goes on, or is repeated, with the same data
     model = build_model(flags.model, data.image_shape, data.num_classes, flags.size, config.seed)
+    check_image_sizes(model, data, config)
     if flags.compile:
         model.compile()
     return Run(flags, config, data, model.to(device), device, folder)

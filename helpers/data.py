@@ -15,11 +15,13 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from helpers.prepared import (
     IMAGE_SHAPES,
@@ -40,6 +42,7 @@ DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
 SPLIT_SEED = 0
 FOLDER_TEST_FRACTION = 0.2
+RESIZED_AT_ONCE = 2000  # images; as float32 they take four times the memory of their bytes
 
 
 class SampleWarning(UserWarning):
@@ -76,6 +79,10 @@ class Augmentation:
     shift: int = 0
     flip: bool = False
     reflect: bool = False
+
+    def scaled(self, factor: float) -> "Augmentation":
+        """The same for images whose edges are `factor` times as long."""
+        return replace(self, shift=round(self.shift * factor))
 
 
 @dataclass(frozen=True)
@@ -116,36 +123,64 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     Returns:
         A new tensor with the shape, dtype and device of `images`.
     """
-    return move(images, draw_moves(len(images), augmentation, generator), augmentation.reflect)
+    moves = draw_moves(len(images), augmentation, generator)
+    return Crops(images, augmentation).take(torch.arange(len(images)), moves)
 
 
-def move(images: Tensor, moves: Moves, reflect: bool) -> Tensor:
-    """Shift and mirror `images` (`N x C x H x W`, any dtype and device) as `moves` says.
+class Crops:
+    """Images laid out so that to shift and mirror them is to copy rows of pixels.
 
-    Uncovered edges take zeros or, with `reflect`, the mirrored image.
+    The images are padded by the largest shift, with zeros or, with `reflect`, with the mirrored
+    image; where images may be mirrored, a mirrored copy of all of them stands behind. A row of a
+    shifted image is then a run of neighbouring pixels in memory, and one `index_select` copies
+    all rows of a batch. That is several times as fast as to look up every pixel.
+
+    Args:
+        images: any dtype, `N x C x H x W`.
     """
-    count, channels, height, width = images.shape
-    rows = torch.arange(height) + moves.rows[:, None]
-    columns = torch.arange(width).repeat(count, 1)
-    columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns)
-    columns = columns + moves.columns[:, None]
-    # Where each pixel comes from, in an image that is laid out flat: one gather moves them all.
-    index = _fold(rows, height)[:, :, None] * width + _fold(columns, width)[:, None, :]
-    index = index.reshape(count, 1, height * width).expand(count, channels, height * width)
-    moved = images.flatten(2).gather(2, index.to(images.device)).reshape(images.shape)
-    if not reflect:
-        outside = _outside(rows, height)[:, :, None] | _outside(columns, width)[:, None, :]
-        moved.masked_fill_(outside[:, None].to(images.device), 0)
-    return moved
+
+    def __init__(self, images: Tensor, augmentation: Augmentation) -> None:
+        self.shape, self.shift = images.shape, augmentation.shift
+        mode = "reflect" if augmentation.reflect else "constant"
+        padded = F.pad(images, (self.shift,) * 4, mode) if self.shift else images
+        if augmentation.flip:
+            padded = torch.cat([padded, padded.flip(3)])
+        self.padded_height, self.padded_width = padded.shape[2:]
+        # Entry i is the run of pixels, one image wide, that begins at pixel i.
+        width, pixels = self.shape[3], padded.contiguous().view(-1)
+        self.rows = pixels.as_strided((len(pixels) - width + 1, width), (1, 1))
+
+    def take(self, index: Tensor, moves: Moves) -> Tensor:
+        """The images with the numbers `index` (int64 `B`, on the CPU), moved as `moves` says.
+
+        Returns:
+            A new tensor `B x C x H x W` on the images' device.
+        """
+        count, channels, height, width = self.shape
+        image = torch.where(moves.mirrored, index + count, index)
+        top = self.shift + moves.rows
+        left = self.shift + torch.where(moves.mirrored, -moves.columns, moves.columns)
+        channel = image[:, None] * channels + torch.arange(channels)
+        row = (
+            channel[:, :, None] * self.padded_height
+            + (top[:, None] + torch.arange(height))[:, None]
+        )
+        first = row * self.padded_width + left[:, None, None]
+        moved = self.rows.index_select(0, first.flatten().to(self.rows.device))
+        return moved.view(len(index), channels, height, width)
 
 
-def _outside(positions: Tensor, size: int) -> Tensor:
-    return (positions < 0) | (positions >= size)
+def resize(images: Tensor, size: int) -> Tensor:
+    """Square copies of `images` (uint8, `N x C x H x W`), `size` pixels high and wide.
 
-
-def _fold(positions: Tensor, size: int) -> Tensor:
-    """Mirror positions outside `0 … size - 1` back inside, without repeating the edge."""
-    return (size - 1) - ((size - 1) - positions.abs()).abs()
+    Every new pixel is the mean of the old ones that it covers, weighted by a triangle (PyTorch's
+    `interpolate` with `antialias=True`).
+    """
+    resized = images.new_empty(*images.shape[:2], size, size)
+    for new, old in zip(resized.split(RESIZED_AT_ONCE), images.split(RESIZED_AT_ONCE), strict=True):
+        smooth = F.interpolate(old.float(), (size, size), mode="bilinear", antialias=True)
+        new.copy_(smooth.round_().clamp_(0, 255))
+    return resized
 
 
 class Batches:
@@ -159,6 +194,9 @@ class Batches:
     batch size is that of all processes together. Shuffled batches are cut to equal shares, so the
     last batch of an epoch may lose up to `world_size - 1` images, other ones in every epoch.
     Batches in order (validation, test) lose none: every image is in exactly one share.
+
+    `image_sizes` names the pixels of an image's edge for each epoch; without it, or after its last
+    entry, images keep their size. Shifts shrink along with the images.
 
     Yields:
         images float32 `B x C x H x W`, normalised, and labels int64 `B`. The last batch may be
@@ -177,6 +215,7 @@ class Batches:
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        image_sizes: Sequence[int] = (),
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -189,6 +228,8 @@ class Batches:
             )
         self.data, self.split, self.batch_size = data, split, batch_size
         self.shuffle, self.augmentation, self.seed, self.epoch = shuffle, augmentation, seed, 0
+        self.image_sizes = tuple(image_sizes)
+        self.prepared_for: int | None = -1  # no size
         self.rank, self.world_size = rank, world_size
 
     @property
@@ -212,22 +253,42 @@ class Batches:
         """Choose the epoch (from 0) whose order and augmentation the next iteration takes."""
         self.epoch = epoch
 
+    @property
+    def image_size(self) -> int | None:
+        """Height and width (pixels) of this epoch's images; None: they are as they are."""
+        return self.image_sizes[self.epoch] if self.epoch < len(self.image_sizes) else None
+
+    def _prepare(self) -> None:
+        """Resize and pad the images for this epoch, unless the epoch before had the same ones."""
+        if self.prepared_for == (size := self.image_size):
+            return
+        self.images, scale = self.split.images, 1.0
+        if size is not None:
+            scale = size / max(self.images.shape[2:])
+            self.images = resize(self.images, size)
+        if self.augmentation is not None:
+            self.scaled = self.augmentation.scaled(scale)
+            self.crops = Crops(self.images, self.scaled)
+        self.prepared_for = size
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        self._prepare()
         # Two numbers make one seed; the large odd factor keeps (0, 1) and (1, 0) apart.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.arange(self.num_images)
         if self.shuffle:
             order = torch.randperm(self.num_images, generator=generator)
-        moves = None
         if self.augmentation is not None:
             # For the whole epoch at once: then a batch's size and share change nothing.
-            moves = draw_moves(self.num_images, self.augmentation, generator)
+            moves = draw_moves(self.num_images, self.scaled, generator)
         for positions in self._positions():
-            index = order[positions].to(self.split.labels.device)
-            images = self.split.images[index]
-            if moves is not None:
-                images = move(images, moves[positions], self.augmentation.reflect)
-            yield self.data.normalise(images), self.split.labels[index]
+            index = order[positions]
+            on_device = index.to(self.split.labels.device)
+            if self.augmentation is None:
+                images = self.images.index_select(0, on_device)
+            else:
+                images = self.crops.take(index, moves[positions])
+            yield self.data.normalise(images), self.split.labels.index_select(0, on_device)
 
 
 @dataclass(frozen=True)
@@ -275,7 +336,8 @@ class ImageData:
 
     def denormalise(self, images: Tensor) -> Tensor:
         """Undo `normalise`: float32 in [0, 1], ready to be drawn."""
-        shown = images * _channels(self.std, images) + _channels(self.mean, images)
+        device = images.device
+        shown = images * _channels(self.std, device) + _channels(self.mean, device)
         return shown.clamp(0, 1)
 
     def batches(
@@ -286,6 +348,7 @@ class ImageData:
         shuffle: bool = False,
         augment: bool = False,
         seed: int = 0,
+        image_sizes: Sequence[int] = (),
         rank: int = 0,
         world_size: int = 1,
     ) -> Batches:
@@ -299,6 +362,7 @@ class ImageData:
             shuffle=shuffle,
             augmentation=self.augmentation if augment else None,
             seed=seed,
+            image_sizes=image_sizes,
             rank=rank,
             world_size=world_size,
         )
@@ -310,13 +374,21 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     Args:
         mean: in units of [0, 1], as in `ImageData` and in a checkpoint; `std` likewise.
     """
-    scale = 1 / (255 * _channels(std, images))
-    offset = _channels(mean, images) / _channels(std, images)
+    scale, offset = _scale_and_offset(tuple(mean), tuple(std), images.device)
     return images.to(torch.float32).mul_(scale).sub_(offset)
 
 
-def _channels(numbers: Sequence[float], images: Tensor) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float32, device=images.device)[:, None, None]
+@lru_cache
+def _scale_and_offset(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Made once and not for every batch: small tensors take as long as the pixels do."""
+    means, stds = (_channels(numbers, device) for numbers in (mean, std))
+    return 1 / (255 * stds), means / stds
+
+
+def _channels(numbers: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
 
 
 def load(

@@ -134,6 +134,13 @@ def _add_training(parser: Parser) -> None:
         "--label-smoothing", type=float, metavar="PART", help="part of the target given to all"
     )
     group.add_argument(
+        "--image-sizes",
+        type=_numbers,
+        metavar="PIXELS",
+        help="sizes of training images, such as 16,24,32, each for an equal part of the epochs; "
+        "full: as they are",
+    )
+    group.add_argument(
         "--early-stopping",
         type=int,
         metavar="PATIENCE",
@@ -143,6 +150,14 @@ def _add_training(parser: Parser) -> None:
         "--augment", action=argparse.BooleanOptionalAction, help="shift and flip training images"
     )
     group.add_argument("--seed", type=int, help="of everything random (default: 0)")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers between commas; none for the word full."""
+    try:
+        return () if text == "full" else tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 16,24,32") from error
 
 
 def _add_running(parser: Parser) -> None:
@@ -253,6 +268,8 @@ def _as_typed(path: Path, name: str, value: Any) -> list[str]:
         return []
     if isinstance(value, bool):
         return [_flag(name) if value else _flag(name).replace("--", "--no-", 1)]
+    if isinstance(value, list) and name in TRAINING:
+        return [f"{_flag(name)}={','.join(map(str, value)) or 'full'}"]
     if isinstance(value, list):
         return [f"{_flag(name)}={entry}" for entry in value]
     if isinstance(value, dict):

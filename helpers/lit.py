@@ -29,6 +29,7 @@ from helpers.training import (
     make_scheduler,
     restore,
     start_epoch,
+    training_batches,
     training_state,
 )
 
@@ -61,15 +62,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.data, self.config = data, config
 
     def train_dataloader(self) -> Batches:
-        return self.data.batches(
-            "train",
-            self.config.batch_size,
-            shuffle=True,
-            augment=self.config.augment,
-            seed=self.config.seed,
-            rank=rank(),
-            world_size=world_size(),
-        )
+        return training_batches(self.data, self.config)
 
     def val_dataloader(self) -> Batches:
         return self._in_order("val")

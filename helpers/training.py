@@ -53,8 +53,10 @@ class TrainingConfig:
 
     `momentum` counts for sgd and rmsprop. `lr` is the highest learning rate that the schedule
     reaches. `warmup_epochs` raises the rate linearly from almost 0 (not with onecycle, which has
-    its own warm-up). `early_stopping` is the number of epochs without a better validation
-    accuracy after which training stops; 0 turns it off.
+    its own warm-up). `image_sizes` are heights and widths (pixels) that training images are
+    resized to, each for an equal share of the epochs, in this order; () leaves them alone.
+    `early_stopping` is the number of epochs without a better validation accuracy after which
+    training stops; 0 turns it off.
 
     Raises:
         ValueError: a value is out of its range; the message is one line.
@@ -71,6 +73,7 @@ class TrainingConfig:
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
     augment: bool = False
+    image_sizes: tuple[int, ...] = ()
     early_stopping: int = 0
     precision: str = "fp32"
     seed: int = 0
@@ -91,12 +94,24 @@ class TrainingConfig:
             self.warmup_epochs,
             f"from 0 to below the number of epochs, {self.epochs}",
         )
+        _require(
+            all(size >= 1 for size in self.image_sizes),
+            "image sizes",
+            ",".join(map(str, self.image_sizes)),
+            "1 pixel or more",
+        )
         _require(self.early_stopping >= 0, "early stopping", self.early_stopping, "0 or more")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.warmup_epochs and self.scheduler == "onecycle":
             raise ValueError("warm-up epochs: onecycle has its own; choose another schedule")
+
+    @property
+    def size_of_epoch(self) -> tuple[int, ...]:
+        """The image size of every epoch (pixels); empty where images keep their size."""
+        sizes, epochs = self.image_sizes, self.epochs
+        return tuple(sizes[e * len(sizes) // epochs] for e in range(epochs)) if sizes else ()
 
 
 def _require(condition: bool, what: str, value: object, need: str) -> None:
@@ -375,9 +390,7 @@ def fit(
     model.to(device)
     data = data.to(device)
     share = {"rank": rank(), "world_size": world_size()}
-    batches = data.batches(
-        "train", config.batch_size, shuffle=True, augment=config.augment, seed=config.seed, **share
-    )
+    batches = training_batches(data, config)
     val_batches = data.batches("val", EVALUATION_BATCH_SIZE, **share)
     optimizer = make_optimizer(model, config)
     scheduler = make_scheduler(optimizer, config, len(batches))
@@ -419,6 +432,43 @@ def fit(
         if after_epoch is not None:
             after_epoch(training_state(model, optimizer, scheduler, history))
     return history
+
+
+def training_batches(data: ImageData, config: TrainingConfig) -> Batches:
+    """The training split's batches as `config` wants them; each process gets its share."""
+    return data.batches(
+        "train",
+        config.batch_size,
+        shuffle=True,
+        augment=config.augment,
+        seed=config.seed,
+        image_sizes=config.size_of_epoch,
+        rank=rank(),
+        world_size=world_size(),
+    )
+
+
+@torch.no_grad()
+def check_image_sizes(model: nn.Module, data: ImageData, config: TrainingConfig) -> None:
+    """Find out before training whether the images can have the sizes that `config` names.
+
+    Raises:
+        ValueError: a size is larger than the images are, or the model cannot take it.
+    """
+    channels, height, width = data.image_shape
+    wanted = ",".join(map(str, config.image_sizes))
+    if any(size > min(height, width) for size in config.image_sizes):
+        raise ValueError(f"image sizes {wanted}: the images have {height} x {width} pixels only")
+    device, training = next(model.parameters()).device, model.training
+    model.eval()
+    for size in set(config.image_sizes):
+        try:
+            model(torch.zeros(1, channels, size, size, device=device))
+        except RuntimeError as error:
+            raise ValueError(
+                f"image sizes {wanted}: the model cannot take {size} x {size} pixels"
+            ) from error
+    model.train(training)
 
 
 def start_epoch(batches: Batches, epoch: int) -> None:
