@@ -1,0 +1,78 @@
+"""One training that several contestants do: the same model, data, batch size and optimizer."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from benchmarks.measure import synchronise
+from benchmarks.models import build
+from helpers.data import ImageData
+from helpers.precision import settle_precision
+from helpers.training import TrainingConfig
+
+# Images that are left for validation, which is outside of what is timed.
+VALIDATION_IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and the data that it is trained on. `config.precision` counts for this course only;
+    the usual loops train in float32.
+    """
+
+    model: str
+    data: ImageData
+    config: TrainingConfig
+    device: torch.device
+
+    def build(self) -> nn.Module:
+        """The model in this course's layout, with the same first weights every time."""
+        return build(self.model, self.data.image_shape, self.data.num_classes)
+
+    @property
+    def num_images(self) -> int:
+        return len(self.data.train)
+
+
+def make_task(model: str, data: ImageData, images: int, device: torch.device) -> Task:
+    """Adam with learning rate 1e-3 and batches of 128 (the origin's model: 256), no augmentation.
+
+    The precision is what this course's `--precision auto` chooses, once for all contestants.
+    """
+    batch_size = 256 if model == "origin large" else 128
+    data = replace(data.subset(images), val=data.val[:VALIDATION_IMAGES])
+    config = TrainingConfig(epochs=1, batch_size=batch_size, optimizer="adam", lr=1e-3)
+    task = Task(model, data, config, device)
+    batches = data.to(device).batches("train", batch_size)
+    precision = settle_precision("auto", task.build().to(device), batches, announce=False)
+    return replace(task, config=replace(config, precision=precision))
+
+
+class Clock(pl.Callback):
+    """Times the training part of an epoch in Lightning: without start-up, without validation."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.started = self.ended = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.started = time.perf_counter()
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._stop()
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        if self.ended < self.started:  # there was no validation
+            self._stop()
+
+    def _stop(self) -> None:
+        synchronise(self.device)
+        self.ended = time.perf_counter()
