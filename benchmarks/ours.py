@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.task import Clock, Task
+from benchmarks.clock import Clock
+from benchmarks.task import Task
 from helpers.cli import Run
 from helpers.flags import LIGHTNING_DEFAULTS
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, OwnSignals

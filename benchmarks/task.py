@@ -1,14 +1,10 @@
 """One training that several contestants do: the same model, data, batch size and optimizer."""
 
-import time
 from dataclasses import dataclass, replace
-from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from benchmarks.measure import synchronise
 from benchmarks.models import build
 from helpers.data import ImageData
 from helpers.precision import settle_precision
@@ -50,29 +46,3 @@ def make_task(model: str, data: ImageData, images: int, device: torch.device) ->
     batches = data.to(device).batches("train", batch_size)
     precision = settle_precision("auto", task.build().to(device), batches, announce=False)
     return replace(task, config=replace(config, precision=precision))
-
-
-class Clock(pl.Callback):
-    """Times the training part of an epoch in Lightning: without start-up, without validation."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.started = self.ended = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self.ended - self.started
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        self.started = time.perf_counter()
-
-    def on_validation_start(self, *_: Any) -> None:
-        self._stop()
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        if self.ended < self.started:  # there was no validation
-            self._stop()
-
-    def _stop(self) -> None:
-        synchronise(self.device)
-        self.ended = time.perf_counter()

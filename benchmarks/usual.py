@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from benchmarks.clock import Clock
 from benchmarks.measure import synchronise
 from benchmarks.models import usual_layout
-from benchmarks.task import Clock, Task
+from benchmarks.task import Task
 from helpers.data import Split
 from helpers.lit import quiet_lightning
 

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say; no test looks at a clock."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import usual
-from benchmarks.__main__ import README, RESULTS, main
+from benchmarks.cli import README, RESULTS, main
 from benchmarks.growth import GrowthError, in_fresh_process, make_points
 from benchmarks.limit import SHARES, Parts, flops_per_image, timed_epoch
 from benchmarks.measure import cores, interleave, ratios, summary
@@ -146,11 +147,7 @@ def test_growth_changes_one_thing_at_a_time():
 
 def test_a_lost_process_is_noticed():
     with pytest.raises(GrowthError, match="status 3"):
-        in_fresh_process(raise_system_exit)
-
-
-def raise_system_exit():
-    raise SystemExit(3)
+        in_fresh_process(os._exit, 3)
 
 
 # From Python 3.12 on, starting DataLoader's workers beside PyTorch's threads gives a warning.
