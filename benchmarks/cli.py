@@ -62,7 +62,7 @@ def make_parser() -> Parser:
         description="Measure this course's training beside the usual one, and beside the machine.",
         allow_abbrev=False,
     )
-    parser.add_argument("--quick", action="store_true", help="a rougher look, under three minutes")
+    parser.add_argument("--quick", action="store_true", help="a rougher look")
     parser.add_argument(
         "--only", choices=PARTS, help="measure this part; the results keep their other parts"
     )

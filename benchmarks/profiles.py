@@ -51,10 +51,12 @@ QUICK = Profile(
     images={
         "linear": 8192,
         "CNN small": 1024,
-        "CNN middle": 512,
         "CNN large": 256,
         "origin large": 256,
     },
+    datasets=("cifar10",),
     matrix_sizes=(1024, 2048),
     growth_images=512,
+    growth_sizes=("small", "large"),
+    growth_batch_sizes=(64, 256),
 )

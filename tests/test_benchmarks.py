@@ -223,8 +223,8 @@ def test_a_mistake_is_told_in_one_line(arguments, complaint, capsys, monkeypatch
     assert len(shown.err.splitlines()) == 1
 
 
-def test_profiles_cover_all_models():
-    assert set(FULL.images) == set(QUICK.images) == set(MODELS)
+def test_full_profile_covers_all_models():
+    assert set(FULL.images) == set(MODELS) > set(QUICK.images)
 
 
 def test_readme_shows_the_results():
