@@ -178,7 +178,7 @@ def print_tables(results: Results, console: Console | None = None) -> None:
 
 def markdown(results: Results) -> str:
     """All tables for the README."""
-    lines = []
+    lines = [] if results else ["Not measured yet.", ""]
     for table in tables(results):
         lines += [f"### {table.title}", "", table.note, ""]
         lines.append(line(table.header))
