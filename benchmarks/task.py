@@ -26,8 +26,9 @@ class Task:
     device: torch.device
 
     def build(self) -> nn.Module:
-        """The model in this course's layout, with the same first weights every time."""
-        return build(self.model, self.data.image_shape, self.data.num_classes)
+        """The model in this course's layout; its first weights depend on the seed alone."""
+        shape, num_classes = self.data.image_shape, self.data.num_classes
+        return build(self.model, shape, num_classes, self.config.seed)
 
     @property
     def num_images(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import ours, usual
+from benchmarks import ours, usual, usual_lightning
 from benchmarks.measure import interleave, ratios, summary
 from benchmarks.profiles import BASELINE, Profile
 from benchmarks.task import Task, make_task
@@ -17,7 +17,7 @@ def contestants(task: Task) -> dict[str, Callable[[], float]]:
     return {
         BASELINE: usual.loop(task, num_workers=0),
         "usual_workers": usual.loop(task, num_workers=2),
-        "usual_lightning": usual.lightning(task),
+        "usual_lightning": usual_lightning.loop(task),
         "fit": ours.loop(task),
         "lightning": ours.lightning(task),
     }

@@ -1,25 +1,21 @@
-"""The usual training, as PyTorch's official tutorials and Lightning's first pages write it.
+"""The usual training, as PyTorch's official tutorials write it.
 
-Written to be fair: nothing here is slower than in those tutorials. Lightning's progress bar,
-logger and checkpoints are turned off, which makes it faster than it is by default.
+Written to be fair: nothing here is slower than in those tutorials.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import pytorch_lightning as pl
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.clock import Clock
 from benchmarks.measure import synchronise
 from benchmarks.models import usual_layout
 from benchmarks.task import Task
 from helpers.data import Split
-from helpers.lit import quiet_lightning
 
 
 class ImageDataset(Dataset):
@@ -49,13 +45,20 @@ class ImageDataset(Dataset):
         return self.transform(Image.fromarray(image)), target
 
 
-def make_loader(task: Task, num_workers: int) -> DataLoader:
-    """Shuffled batches, each image normalised on its own."""
+def make_loader(task: Task, num_workers: int, split: str = "train") -> DataLoader:
+    """Batches, each image normalised on its own; those of the training images are shuffled."""
     transform = transforms.Compose(
         [transforms.ToTensor(), transforms.Normalize(task.data.mean, task.data.std)]
     )
-    dataset = ImageDataset(task.data.train, transform)
-    return DataLoader(dataset, task.config.batch_size, shuffle=True, num_workers=num_workers)
+    dataset = ImageDataset(getattr(task.data, split), transform)
+    shuffle = split == "train"
+    return DataLoader(dataset, task.config.batch_size, shuffle=shuffle, num_workers=num_workers)
+
+
+def make_model(task: Task) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The model of `task` with its first weights, and Adam."""
+    model = usual_layout(task.build()).to(task.device)
+    return model, torch.optim.Adam(model.parameters(), lr=task.config.lr)
 
 
 def train_epoch(
@@ -79,57 +82,36 @@ def train_epoch(
     return running_loss / len(loader)
 
 
+def measure_accuracy(loader: DataLoader, model: nn.Module, device: torch.device) -> float:
+    """The tutorials' test loop: the accuracy (0 to 1) of `model` on the images of `loader`."""
+    model.eval()
+    correct = 0.0
+    with torch.no_grad():
+        for inputs, labels in loader:
+            inputs, labels = inputs.to(device), labels.to(device)
+            outputs = model(inputs)
+            correct += (outputs.argmax(1) == labels).type(torch.float).sum().item()
+    return correct / len(loader.dataset)
+
+
+def val_accuracies(task: Task) -> Iterator[float]:
+    """Each step trains one more epoch and gives the validation accuracy (0 to 1) after it."""
+    loader, val_loader = make_loader(task, 0), make_loader(task, 0, "val")
+    model, optimizer = make_model(task)
+    while True:
+        train_epoch(loader, model, nn.CrossEntropyLoss(), optimizer, task.device)
+        yield measure_accuracy(val_loader, model, task.device)
+
+
 def loop(task: Task, num_workers: int) -> Callable[[], float]:
     """The tutorials' loop; each call trains one more epoch and returns its seconds."""
     loader = make_loader(task, num_workers)
-    model = usual_layout(task.build()).to(task.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=task.config.lr)
+    model, optimizer = make_model(task)
 
     def epoch() -> float:
         started = time.perf_counter()
         train_epoch(loader, model, nn.CrossEntropyLoss(), optimizer, task.device)
         synchronise(task.device)
         return time.perf_counter() - started
-
-    return epoch
-
-
-class UsualModule(pl.LightningModule):
-    """A model in Lightning as its first pages show it."""
-
-    def __init__(self, model: nn.Module, lr: float) -> None:
-        super().__init__()
-        self.model, self.lr = model, lr
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        inputs, labels = batch
-        loss = nn.functional.cross_entropy(self.model(inputs), labels)
-        self.log("train_loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
-
-
-def lightning(task: Task) -> Callable[[], float]:
-    """Lightning with the tutorials' loader; each call trains one epoch and returns its seconds."""
-    quiet_lightning()
-    loader = make_loader(task, num_workers=0)
-    module = UsualModule(usual_layout(task.build()), task.config.lr)
-
-    def epoch() -> float:
-        clock = Clock(task.device)
-        trainer = pl.Trainer(
-            max_epochs=1,
-            accelerator=task.device.type,
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[clock],
-        )
-        trainer.fit(module, loader)
-        return clock.seconds
 
     return epoch
