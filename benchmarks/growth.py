@@ -1,86 +1,70 @@
-"""How time and memory grow with images, model, batch size, and shrink with threads.
+"""How time and memory grow with images, model, batch size, and shrink with threads and processes.
 
-Every point is measured in a process of its own, since a process never gives back the memory that
-it once had at its peak.
+Every point is measured in a process of its own, or in several that train together.
 """
 
-import multiprocessing
 import pickle
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.measure import cores, interleave, ratios, summary
+from benchmarks.processes import ProcessError, in_fresh_processes, peak_memory
 from benchmarks.profiles import Profile
 from benchmarks.task import VALIDATION_IMAGES
 from helpers.data import ImageData, Split
+from helpers.distributed import joined
 from helpers.models import build_model
 from helpers.precision import settle_precision
 from helpers.training import TrainingConfig, fit
 
-AXES = ("images", "size", "batch_size", "threads")
-
-
-class GrowthError(RuntimeError):
-    """A process that should have measured a point has ended without an answer."""
-
 
 @dataclass(frozen=True)
 class Point:
-    """One training of the CNN whose time and memory are measured."""
+    """One training of the CNN whose time and memory are measured.
+
+    `batch_size` is that of all processes together, `threads` is the number in each of them.
+    """
 
     images: int
     size: str
     batch_size: int
     threads: int
+    processes: int = 1
 
     def __str__(self) -> str:
         return (
             f"{self.images} images, CNN {self.size}, batches of {self.batch_size}, "
-            f"threads: {self.threads}"
+            f"threads: {self.threads}, processes: {self.processes}"
         )
 
 
-def make_points(profile: Profile, available: int, threads: int) -> list[Point]:
-    """The base, which comes first, and all points that differ from it in one respect.
-
-    `available` is the number of training images that there are.
-    """
-    images = min(profile.growth_images, available // 4)
+def make_base(profile: Profile, available: int, threads: int) -> Point:
+    """The training that the others are compared with; `available` is how many images there are."""
+    images = min(profile.growth_images, available // max(profile.growth_factors))
     batch_sizes = profile.growth_batch_sizes
-    middle = batch_sizes[len(batch_sizes) // 2]
-    base = Point(images, profile.growth_sizes[0], middle, threads)
-    points = [base]
-    points += [replace(base, images=factor * images) for factor in (1, 2, 4)]
-    points += [replace(base, size=size) for size in profile.growth_sizes]
-    points += [replace(base, batch_size=batch_size) for batch_size in batch_sizes]
-    points += [replace(base, threads=number) for number in (1, min(2, cores()))]
-    return list(dict.fromkeys(points))
+    return Point(images, profile.growth_sizes[0], batch_sizes[len(batch_sizes) // 2], threads)
 
 
-def peak_memory() -> int | None:
-    """The largest amount of memory (bytes) that this process has had; None where it is unknown.
+def make_axes(profile: Profile, base: Point, device: torch.device) -> dict[str, list[Point]]:
+    """For every field of `Point`, the points that differ in it alone.
 
-    On Linux the kernel's own count for this program is asked first: the one of `getrusage` also
-    remembers the process that started this one.
+    All others are as in the base; but every one of several processes has one thread. They are
+    compared on the CPU only: elsewhere each would need a device of its own.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used if sys.platform == "darwin" else used * 1024
+    few = range(1, 1 + min(2, cores()))
+    single = replace(base, threads=1)
+    axes = {
+        "images": [replace(base, images=f * base.images) for f in profile.growth_factors],
+        "size": [replace(base, size=size) for size in profile.growth_sizes],
+        "batch_size": [replace(base, batch_size=size) for size in profile.growth_batch_sizes],
+        "threads": [replace(base, threads=number) for number in sorted({*few, base.threads})],
+    }
+    if device.type == "cpu":
+        axes["processes"] = [replace(single, processes=number) for number in few]
+    return axes
 
 
 def train_point(point: Point, content: bytes, device: str, precision: str) -> dict[str, Any]:
@@ -94,7 +78,8 @@ def train_point(point: Point, content: bytes, device: str, precision: str) -> di
     model = build_model("cnn", data.image_shape, data.num_classes, point.size)
     config = TrainingConfig(epochs=2, batch_size=point.batch_size, precision=precision)
     before = peak_memory()
-    history = fit(model, data, config, device=device, progress=False)
+    with joined(torch.device(device)):
+        history = fit(model, data, config, device=device, progress=False)
     return {
         "seconds": len(data.train) / history["images_per_second"][1],
         "memory_before": before,
@@ -102,32 +87,18 @@ def train_point(point: Point, content: bytes, device: str, precision: str) -> di
     }
 
 
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What `function`, run in a new process, returns.
+def together(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The answers of processes that trained together, as one: the slowest, the largest, the sum.
 
-    Raises:
-        GrowthError: the process ended before it answered.
+    `memory_total` is the sum of their peaks; of what they share, each has counted its own.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError as error:
-        process.join()
-        raise GrowthError(f"its process ended with status {process.exitcode}") from error
-    finally:
-        process.terminate()
-        process.join()
-        receiver.close()
+    found = {name: _largest([a[name] for a in answers]) for name in answers[0]}
+    peaks = [answer["memory_peak"] for answer in answers]
+    return found | {"memory_total": None if None in peaks else sum(peaks)}
 
 
-def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    # Ctrl-C is for the process that started this one; it ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sender.send(function(*arguments))
+def _largest(values: list[Any]) -> Any:
+    return None if None in values else max(values)
 
 
 def shortened(data: ImageData, images: int) -> bytes:
@@ -147,33 +118,38 @@ def measure(
 ) -> dict[str, Any]:
     """All points, in turns, on the last of the data sets."""
     data = list(datasets.values())[-1]
-    points = make_points(profile, len(data.train), torch.get_num_threads())
+    base = make_base(profile, len(data.train), torch.get_num_threads())
+    axes = make_axes(profile, base, device)
+    points = list(dict.fromkeys(point for axis in axes.values() for point in axis))
     tell(f"growth: {len(points)} trainings in turns, each in a process of its own")
     precision = {size: _settle(data, size, device) for size in profile.growth_sizes}
 
     def turn(point: Point) -> dict[str, Any]:
-        content = shortened(data, point.images)
-        arguments = (point, content, str(device), precision[point.size])
+        arguments = (point, shortened(data, point.images), str(device), precision[point.size])
         try:
-            return in_fresh_process(train_point, *arguments)
-        except GrowthError as error:
-            raise GrowthError(f"growth: {point}: {error}; is there enough memory?") from error
+            return together(in_fresh_processes(point.processes, train_point, *arguments))
+        except ProcessError as error:
+            raise ProcessError(f"growth: {point}: {error}; is there enough memory?") from error
 
     # A fresh process warms up by itself, in its first epoch.
     turns = {str(point): lambda point=point: turn(point) for point in points}
     results = interleave(turns, repetitions, warm_ups=0)
-    base = results[str(points[0])]
     return {
         "dataset": data.title,
         "source": data.source,
-        "base": asdict(points[0]),
+        "base": asdict(base),
         "points": [
-            asdict(point)
-            | {"precision": precision[point.size]}
-            | describe(results[str(point)], base)
-            for point in points
+            {"axis": axis, **asdict(point), "precision": precision[point.size]}
+            | describe(results[str(point)], results[str(compared_with(axis_points, base))])
+            for axis, axis_points in axes.items()
+            for point in axis_points
         ],
     }
+
+
+def compared_with(points: list[Point], base: Point) -> Point:
+    """What the points of an axis are compared with: the base, else the first of them."""
+    return base if base in points else points[0]
 
 
 def _settle(data: ImageData, size: str, device: torch.device) -> str:
@@ -183,13 +159,13 @@ def _settle(data: ImageData, size: str, device: torch.device) -> str:
 
 
 def describe(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds an epoch, how many times the base's that is, and memory in bytes."""
+    """Seconds an epoch, how many times those of `base` that is, and memory in bytes."""
     seconds = [run["seconds"] for run in runs]
     found: dict[str, Any] = {
         "seconds": summary(seconds),
         "ratio": summary(ratios(seconds, [run["seconds"] for run in base])),
     }
-    for name in ("memory_before", "memory_peak"):
+    for name in ("memory_before", "memory_peak", "memory_total"):
         values = [run[name] for run in runs]
         found[name] = None if None in values else summary(values)
     return found

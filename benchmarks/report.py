@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.growth import AXES
 from benchmarks.limit import SHARES
 from benchmarks.profiles import BASELINE, CONTESTANTS
 
@@ -30,7 +29,9 @@ def tables(results: Results) -> list[Table]:
     makers: dict[str, tuple[Callable[[Results], Table], ...]] = {
         "throughput": (ratio_table, rate_table),
         "limit": (limit_table, share_table),
+        "accuracy": (goal_table, test_table),
         "growth": (growth_table,),
+        "start": (start_table,),
     }
     return [make(results[part]) for part in makers if part in results for make in makers[part]]
 
@@ -96,31 +97,113 @@ def share_table(part: Results) -> Table:
     return Table("Where a step's time goes", described(part), ("model, data", *SHARES), rows)
 
 
+def goal_table(part: Results) -> Table:
+    """Seconds to every goal, how often it was reached, and how many times faster that is."""
+    rows = []
+    for goal in part["goals"].values():
+        for name, each in goal["contestants"].items():
+            ratio = goal["ratio"] if name == "fit" else None
+            rows.append(
+                (
+                    goal_title(goal),
+                    CONTESTANTS[name],
+                    str(each["epochs"]),
+                    f"{each['reached']} of {each['runs']}",
+                    optional(each["seconds_to_goal"], lambda s: spread(s, seconds)),
+                    optional(ratio, lambda r: spread(r, times)),
+                )
+            )
+    header = ("goal on validation", "training", "epochs", "reached", "seconds to the goal")
+    note = "Median (smallest – largest) of the trainings that reached the goal; "
+    return Table(
+        "Time to accuracy",
+        note + described_goals(part),
+        (*header, "usual loop's seconds / these"),
+        rows,
+    )
+
+
+def test_table(part: Results) -> Table:
+    """What the whole trainings give and take."""
+    rows = []
+    for goal in part["goals"].values():
+        for name, each in goal["contestants"].items():
+            rows.append(
+                (
+                    goal_title(goal),
+                    CONTESTANTS[name],
+                    optional(each["test_accuracy"], mean_and_std),
+                    optional(each["test_accuracy_flips"], mean_and_std),
+                    spread(each["total_seconds"], seconds),
+                    spread(each["load_seconds"], seconds),
+                    optional(each["memory_peak"], lambda m: spread(m, megabytes)),
+                )
+            )
+    header = ("goal on validation", "training", "test accuracy", "with flips", "seconds in all")
+    note = "Test accuracy with the weights that were best on validation: mean ± standard "
+    note += "deviation over the seeds. The rest: median (smallest – largest); "
+    return Table(
+        "After the whole training",
+        note + sources(list(part["goals"].values())),
+        (*header, "seconds to load", "peak memory (MB)"),
+        rows,
+    )
+
+
+def goal_title(goal: Results) -> str:
+    return f"{goal['dataset']}, {100 * goal['accuracy']:g} %"
+
+
+def described_goals(part: Results) -> str:
+    """The machine and the run of every goal; what is the same for several, once."""
+    return " ".join(dict.fromkeys(described(goal) for goal in part["goals"].values()))
+
+
+def start_table(part: Results) -> Table:
+    """Seconds of imports and of loading."""
+    rows = [
+        ("import torch", spread(part["imports"]["torch"], seconds)),
+        ("what train.py imports besides", spread(part["imports"]["train"], seconds)),
+    ]
+    rows += [
+        (f"load {each['dataset']}", spread(each["seconds"], seconds)) for each in part["loads"]
+    ]
+    note = "Median (smallest – largest); " + sources(part["loads"]) + f" {described(part)}"
+    return Table("Start", note, ("step", "seconds"), rows)
+
+
 def growth_table(part: Results) -> Table:
-    """Seconds an epoch and peak memory: the base, then what differs from it in one respect."""
-    base, rows = part["base"], []
-    for axis in AXES:
-        for point in part["points"]:
-            if all(point[other] == base[other] for other in AXES if other != axis):
-                rows.append(growth_row(axis, point))
+    """Seconds an epoch and peak memory, by what changes."""
+    base = part["base"]
     fixed = f"{base['images']:,} images, CNN {base['size']}, batches of {base['batch_size']}, "
     note = f"Everything else is as in the base: {fixed}threads: {base['threads']}, "
-    note += f"{part['dataset']}; {described(part)}"
+    note += "processes: 1. Several processes have one thread each and share every batch; their "
+    note += f"base is one process with one thread. {part['dataset']}; {described(part)}"
     header = ("what changes", "seconds an epoch", "times the base", "peak memory (MB)", "precision")
-    return Table("Growth", note, header, rows)
+    return Table("Growth", note, header, [growth_row(point) for point in part["points"]])
 
 
-def growth_row(axis: str, point: Results) -> tuple[str, ...]:
+def growth_row(point: Results) -> tuple[str, ...]:
     """One point, by the respect in which it is looked at."""
-    changed = f"{point[axis]:,}" if isinstance(point[axis], int) else str(point[axis])
-    memory = point["memory_peak"]
+    value = point[point["axis"]]
+    changed = f"{value:,}" if isinstance(value, int) else str(value)
     return (
-        f"{axis.replace('_', ' ')}: {changed}",
+        f"{point['axis'].replace('_', ' ')}: {changed}",
         spread(point["seconds"], seconds),
         times(point["ratio"]["median"]),
-        "unknown" if memory is None else spread(memory, megabytes),
+        growth_memory(point),
         point["precision"],
     )
+
+
+def growth_memory(point: Results) -> str:
+    """The peak of the process; of several, the largest one's and the sum of all."""
+    if point["memory_peak"] is None:
+        return "unknown"
+    largest = spread(point["memory_peak"], megabytes)
+    if point["processes"] == 1:
+        return largest
+    return f"{largest}; all: {megabytes(point['memory_total']['median'])}"
 
 
 def described(part: Results) -> str:
@@ -157,6 +240,16 @@ def megabytes(value: float) -> str:
 
 def times(value: float) -> str:
     return f"{value:.2f}×"
+
+
+def mean_and_std(value: dict[str, float | None]) -> str:
+    """Mean ± standard deviation in percent; the mean alone where there is one value."""
+    mean = f"{100 * value['mean']:.2f}"
+    return f"{mean} %" if value["std"] is None else f"{mean} ± {100 * value['std']:.2f} %"
+
+
+def optional(value: Any, write: Callable[[Any], str]) -> str:
+    return "–" if value is None else write(value)
 
 
 def spread(summary: dict[str, float], write: Callable[[float], str]) -> str:
