@@ -100,9 +100,10 @@ def test_environment_allows_python_3_11_to_3_13(version: str, allowed: bool) -> 
 
 
 def test_everything_that_is_imported_is_declared() -> None:
-    own = {path.stem for path in ROOT.glob("*.py")} | {"helpers", "tools"}
+    own = {path.stem for path in ROOT.glob("*.py")} | {"helpers", "tools", "benchmarks"}
     declared = set(groups()["course"])
-    sources = [*ROOT.glob("*.py"), *ROOT.glob("helpers/*.py"), *ROOT.glob("notebooks/*.py")]
+    folders = ("helpers", "benchmarks", "notebooks")
+    sources = [*ROOT.glob("*.py"), *(p for name in folders for p in ROOT.glob(f"{name}/*.py"))]
     for path in sources:
         if path.name == "conftest.py":
             continue
@@ -154,7 +155,9 @@ def test_every_page_of_the_book_has_a_source() -> None:
     assert notebooks == listed
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "helpers/sample/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "helpers/sample/README.md", "benchmarks/README.md"]
+)
 def test_links_to_files_lead_somewhere(name: str) -> None:
     source = ROOT / name
     text = source.read_text(encoding="utf-8")
@@ -232,6 +235,7 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
 def test_spelling() -> None:
     prose = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
     prose += [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.py"), *ROOT.glob("helpers/*.py")]
+    prose += [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("benchmarks/*.md")]
     done = subprocess.run(
         [sys.executable, "-m", "codespell_lib", *map(str, prose)],
         cwd=ROOT, capture_output=True, text=True, check=False,
