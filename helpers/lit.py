@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from helpers.data import Batches, ImageData
 from helpers.distributed import is_main, rank, world_size
 from helpers.flags import UserError
+from helpers.memory import keep_freed_memory
 from helpers.progress import Progress
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
@@ -87,6 +88,9 @@ class LitClassifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images)
+
+    def on_fit_start(self) -> None:
+        keep_freed_memory()
 
     def on_train_epoch_start(self) -> None:
         batches = self.trainer.train_dataloader

@@ -15,6 +15,7 @@ from helpers.distributed import from_main, is_main
 from helpers.progress import in_notebook
 
 PRECISIONS = ("fp32", "bf16", "auto")
+TRIAL_IMAGES = 64  # enough to tell which is faster, few enough to cost little where bf16 is slow
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -39,16 +40,20 @@ class PrecisionTrial(NamedTuple):
 def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> PrecisionTrial:
     """bf16 if a trial step on a copy of `model` is clearly faster with it, else fp32.
 
-    Measured rather than looked up: on a CPU without bfloat16 units autocast is slower.
+    Measured rather than looked up: on a CPU without bfloat16 units autocast is slower, and on
+    some with such units, too.
     """
     device = batch[0].device
+    # A GPU needs a whole batch to show what it can do, and is quick with it.
+    count = TRIAL_IMAGES if device.type == "cpu" else None
+    images, labels = (part[:count] for part in batch)
     seconds = {}
     for precision in ("fp32", "bf16"):
         trial = copy.deepcopy(model).train()
         for repeat in range(3):  # the first, a warm-up, is overwritten by the later ones
             started = time.perf_counter()
             with autocast(device, precision):
-                loss = F.cross_entropy(trial(batch[0]), batch[1])
+                loss = F.cross_entropy(trial(images), labels)
             loss.backward()
             loss.item()  # waits for a GPU to finish
             elapsed = time.perf_counter() - started

@@ -27,6 +27,7 @@ from helpers.distributed import (
     world_size,
     wrap,
 )
+from helpers.memory import keep_freed_memory
 from helpers.precision import PRECISIONS, autocast, settle_precision
 from helpers.progress import Progress
 
@@ -387,6 +388,7 @@ def fit(
         after_epoch: called with the state after every epoch: see `training_state`.
     """
     device = torch.device(device) if device is not None else best_device()
+    keep_freed_memory()
     model.to(device)
     data = data.to(device)
     share = {"rank": rank(), "world_size": world_size()}

@@ -256,6 +256,20 @@ def test_a_finished_run_can_be_drawn_later(tiny, tmp_path):
     assert (folder / "curves.png").exists() and (folder / "confusion.png").exists()
 
 
+def test_image_sizes_are_typed_stored_and_taken_back(tiny, tmp_path):
+    flags = [*tiny, "--model", "cnn", "--size", "small", "--quiet"]
+    first = tmp_path / "first"
+    assert run([*flags, "--image-sizes", "16,20", "--out", first]) == 0
+    assert json.loads((first / "config.json").read_text())["image_sizes"] == [16, 20]
+    again, full = tmp_path / "again", tmp_path / "full"
+    assert run(["--config", first / "config.json", "--quiet", "--out", again]) == 0
+    weights = [torch.load(f / "last.pt", weights_only=True)["model"] for f in (first, again)]
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert run(["--config", first / "config.json", "--image-sizes", "full", "--out", full]) == 0
+    assert json.loads((full / "config.json").read_text())["image_sizes"] == []
+    assert run(["--config", full / "config.json", "--quiet", "--out", tmp_path / "f2"]) == 0
+
+
 def test_a_mistake_of_the_program_is_no_mistake_of_the_user(tiny, tmp_path):
     def broken(_run):
         raise ValueError("too many values to unpack")
@@ -276,6 +290,7 @@ combinations = st.fixed_dictionaries(
         "--epochs": st.sampled_from(["1", "2", "0", "-3", "2.5"]),
         "--batch-size": st.sampled_from(["1", "7", "500", "0", "many"]),
         "--early-stopping": st.sampled_from(["0", "1", "-1"]),
+        "--image-sizes": st.sampled_from(["16", "16,28", "full", "2,x", "0", "99", ""]),
         "--seed": st.sampled_from(["0", "12", "-1", "99999999999"]),
         "--device": st.sampled_from(["auto", "cpu", "cuda:77", "meta", "abacus"]),
         "--lr": numbers,

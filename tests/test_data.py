@@ -15,6 +15,7 @@ from helpers.data import (
     augment,
     channel_statistics,
     load,
+    resize,
     stratified_mask,
 )
 
@@ -151,6 +152,28 @@ def test_every_image_of_an_epoch_is_moved_by_its_own_amount_whatever_the_batch_s
     ]
     assert torch.equal(*epochs)
     assert len(epochs[0].flatten(1).unique(dim=0)) == 25, "5 x 5 shifts of up to 2 pixels"
+
+
+def test_images_have_the_size_of_their_epoch_and_shift_less_when_smaller(stand_in):
+    batches = stand_in.batches("train", 50, augment=True, shuffle=True, image_sizes=(16, 16, 24))
+    shapes = []
+    for epoch in (0, 2, 1, 3):
+        batches.set_epoch(epoch)
+        images, _ = next(iter(batches))
+        shapes.append((*images.shape[2:], batches.scaled.shift))
+    assert shapes == [(16, 16, 1), (24, 24, 2), (16, 16, 1), (32, 32, 2)]
+
+
+def test_resized_images_are_means_of_what_they_cover(stand_in):
+    images = stand_in.train.images[:7]
+    small = resize(images, 16)
+    assert small.dtype == torch.uint8 and small.shape == (7, 3, 16, 16)
+    difference = small.float().mean(dim=(2, 3)) - images.float().mean(dim=(2, 3))
+    assert difference.abs().max() < 2
+    flat = torch.full((1, 1, 28, 28), 200, dtype=torch.uint8)
+    assert torch.equal(resize(flat, 9), torch.full((1, 1, 9, 9), 200, dtype=torch.uint8))
+    many = torch.cat([images] * 300)
+    assert torch.equal(resize(many, 16), torch.cat([small] * 300)), "whatever the parts"
 
 
 def test_a_batch_size_that_processes_cannot_share_is_refused(mnist):

@@ -18,6 +18,7 @@ from helpers.training import (
     History,
     TrainingConfig,
     best_device,
+    check_image_sizes,
     evaluate,
     fit,
     make_optimizer,
@@ -275,6 +276,7 @@ def test_optimizers_get_their_settings(optimizer):
         {"warmup_epochs": 1.0, "scheduler": "onecycle"},
         {"label_smoothing": 1.0},
         {"early_stopping": -1},
+        {"image_sizes": (16, 0)},
         {"precision": "fp8"},
         {"seed": -1},
         {"nesterov": True, "optimizer": "adam"},
@@ -285,6 +287,28 @@ def test_bad_settings_are_one_clear_line(changes):
     with pytest.raises(ValueError) as error:
         TrainingConfig(**changes)
     assert "\n" not in str(error.value) and len(str(error.value)) > 15
+
+
+def test_image_sizes_share_the_epochs_in_their_order():
+    sizes = TrainingConfig(epochs=7, image_sizes=(16, 20, 28)).size_of_epoch
+    assert sizes == (16, 16, 16, 20, 20, 28, 28)
+    assert TrainingConfig(epochs=2, image_sizes=(16, 20, 28)).size_of_epoch == (16, 20)
+    assert TrainingConfig(epochs=2).size_of_epoch == ()
+
+
+def test_sizes_that_a_model_cannot_take_are_found_before_training(data):
+    config = TrainingConfig(image_sizes=(16, 28))
+    small, linear = (
+        build_model(name, data.image_shape, data.num_classes, "small") for name in ("cnn", "linear")
+    )
+    small.train()
+    before = {name: value.clone() for name, value in small.state_dict().items()}
+    check_image_sizes(small, data, config)
+    assert small.training and all(torch.equal(before[k], v) for k, v in small.state_dict().items())
+    check_image_sizes(linear, data, replace(config, image_sizes=()))
+    for model, sizes in ((linear, (16, 28)), (small, (16, 29)), (small, (2, 28))):
+        with pytest.raises(ValueError, match=f"image sizes {sizes[0]},{sizes[1]}: "):
+            check_image_sizes(model, data, replace(config, image_sizes=sizes))
 
 
 def test_with_changes_takes_what_is_given():
