@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from helpers.models import CNN, ImageShape, build_model
+from helpers.models import CNN, FastCNN, ImageShape, build_model
 
 # The models by the names that the results use.
-MODELS = ("linear", "CNN small", "CNN middle", "CNN large", "origin large")
+MODELS = ("linear", "CNN small", "CNN middle", "CNN large", "FastCNN large", "origin large")
 
 
 class OriginCNN(nn.Module):
@@ -56,7 +56,7 @@ def build(name: str, image_shape: ImageShape, num_classes: int, seed: int = 0) -
 
 def usual_layout(model: nn.Module) -> nn.Module:
     """The same layers and weights without this course's channels-last order: N x C x H x W."""
-    if isinstance(model, CNN | OriginCNN):
+    if isinstance(model, CNN | FastCNN | OriginCNN):
         layers = nn.Sequential(model.features, model.head)
         return layers.to(memory_format=torch.contiguous_format)
     return model

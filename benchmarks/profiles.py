@@ -68,6 +68,7 @@ FULL = Profile(
         "CNN small": 4096,
         "CNN middle": 2048,
         "CNN large": 1024,
+        "FastCNN large": 1024,
         "origin large": 1024,
     },
     goals=(

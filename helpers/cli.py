@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from helpers.training import (
     make_optimizer,
     predict_logits,
     train_epoch,
+    with_epochs,
 )
 
 FAILED = 1
@@ -199,7 +200,7 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
     mode = "sample" if flags.sample else "full" if flags.require_full else None
     data = load(flags.dataset, flags.data_dir, mode, flags.val_fraction)
     if data.is_sample and flags.epochs is None:
-        config = replace(config, epochs=SAMPLE_EPOCHS * config.epochs)
+        config = with_epochs(config, SAMPLE_EPOCHS * config.epochs)
     flags.sample = data.is_sample  # the run goes on, or is repeated, with the same data
     model = build_model(flags.model, data.image_shape, data.num_classes, flags.size, config.seed)
     check_image_sizes(model, data, config)

@@ -21,6 +21,7 @@ from helpers.training import (
     TrainingConfig,
     recipe,
     with_changes,
+    with_epochs,
 )
 
 DEFAULTS: dict[str, Any] = {
@@ -94,7 +95,7 @@ def make_parser(program: str, description: str, *, lightning: bool = False) -> T
 def _add_model_and_data(parser: Parser) -> None:
     group = parser.add_argument_group("model and data")
     group.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: cnn)")
-    group.add_argument("--size", help=f"of the cnn: {', '.join(CNN_BLOCKS)} (default: small)")
+    group.add_argument("--size", help=f"of a cnn: {', '.join(CNN_BLOCKS)} (default: small)")
     names = ", ".join(DATASET_NAMES)
     group.add_argument("--dataset", help=f"{names}, or a folder of images (default: mnist)")
     group.add_argument("--data-dir", help="where data sets are kept (default: data/)")
@@ -289,6 +290,8 @@ def training_config(flags: argparse.Namespace) -> TrainingConfig:
     """
     config = recipe(flags.model, flags.dataset, flags.size)
     changes = dict(vars(flags))
+    if flags.epochs and flags.epochs > 0:
+        config = with_epochs(config, flags.epochs)
     other = flags.optimizer not in (None, config.optimizer)
     # The recipe's Nesterov momentum belongs to its sgd; another choice drops it.
     if flags.nesterov is None and (other or flags.momentum == 0):

@@ -1,4 +1,4 @@
-"""The course's models: softmax regression, a small fully connected network, and three CNNs."""
+"""The course's models: softmax regression, a small fully connected network, CNNs, fast CNNs."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,13 @@ CNN_BLOCKS: dict[str, tuple[tuple[int, ...], ...]] = {
     "middle": ((32,), (64, 64), (128,)),
     "large": ((32,), (64, 64), (128, 128), (256,)),
 }
-MODEL_NAMES = ("softmax", "linear", "cnn")
+# The channels of the three blocks of a fast CNN.
+FAST_WIDTHS: dict[str, tuple[int, int, int]] = {
+    "small": (16, 32, 64),
+    "middle": (32, 64, 128),
+    "large": (48, 128, 256),
+}
+MODEL_NAMES = ("softmax", "linear", "cnn", "fastcnn")
 
 
 class LinearClassifier(nn.Module):
@@ -84,13 +90,61 @@ class CNN(nn.Module):
         return self.head(self.features(images))
 
 
+class FastCNN(nn.Module):
+    """A CNN that learns more in a second: `CNN` with its layers in another order and proportion.
+
+    Each of three blocks has two 3x3 convolutions. The max-pool stands right behind the first, so
+    that batch normalisation, ReLU and the second convolution have a quarter of the pixels to go
+    through. Few channels while the maps are large, many when they are small. That is the shape of
+    Keller Jordan's CIFAR-10 networks (2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU"),
+    narrower, for a CPU.
+
+    Shapes: images float32 `N x C x H x W` in, of any size from 8 x 8 pixels, logits float32
+    `N x num_classes` out.
+
+    Raises:
+        ValueError: `size` is not small, middle or large.
+    """
+
+    def __init__(self, image_shape: ImageShape, num_classes: int, size: str = "large") -> None:
+        super().__init__()
+        if size not in FAST_WIDTHS:
+            raise ValueError(f"unknown size {size!r}: choose from {', '.join(FAST_WIDTHS)}")
+        channels = image_shape[0]
+        layers: list[nn.Module] = []
+        for width in FAST_WIDTHS[size]:
+            layers += [
+                nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
+                nn.MaxPool2d(2),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+            channels = width
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                # Short trainings change quickly: the running statistics must follow.
+                module.momentum = 0.4
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.features(images))
+
+
 def build_model(
     name: str, image_shape: ImageShape, num_classes: int, size: str = "large", seed: int = 0
 ) -> nn.Module:
     """Build a model by name; its first weights depend on `seed` alone.
 
     Raises:
-        ValueError: `name` is not softmax, linear or cnn, or `size` is unknown.
+        ValueError: `name` is not one of MODEL_NAMES, or `size` is unknown.
     """
     if name not in MODEL_NAMES:
         raise ValueError(f"unknown model {name!r}: choose from {', '.join(MODEL_NAMES)}")
@@ -100,7 +154,8 @@ def build_model(
             return LinearClassifier(image_shape, num_classes, hidden=())
         if name == "linear":
             return LinearClassifier(image_shape, num_classes)
-        return CNN(image_shape, num_classes, size)
+        network = FastCNN if name == "fastcnn" else CNN
+        return network(image_shape, num_classes, size)
 
 
 def count_parameters(model: nn.Module) -> int:

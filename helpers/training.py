@@ -32,7 +32,7 @@ from helpers.precision import PRECISIONS, autocast, settle_precision
 from helpers.progress import Progress
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULERS = ("none", "step", "cosine", "onecycle")
+SCHEDULERS = ("none", "step", "linear", "cosine", "onecycle")
 EVALUATION_BATCH_SIZE = 500
 # Mean training loss (nats) of an epoch above which training has exploded: a classifier that
 # guesses among 10 classes has 2.3, and this gives the right class a probability of e^-100.
@@ -131,6 +131,22 @@ def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingC
     Data sets other than MNIST (an own folder, the drawn stand-in) take those of CIFAR-10.
     """
     grey = dataset_name == "mnist"
+    if model_name == "fastcnn":
+        return TrainingConfig(
+            epochs=6 if grey else 14,
+            batch_size=125,
+            optimizer="sgd",
+            lr=0.18,
+            momentum=0.85,
+            nesterov=True,
+            weight_decay=1.3e-3,
+            scheduler="linear",
+            warmup_epochs=1 if grey else 3,
+            label_smoothing=0.2,
+            augment=True,
+            image_sizes=(16, 20, 28) if grey else (16, 20, 24, 32),
+            precision="auto",
+        )
     if model_name == "cnn":
         return TrainingConfig(
             epochs=4 if grey else 12,
@@ -269,9 +285,9 @@ def make_scheduler(
 ) -> LRScheduler | None:
     """The learning-rate schedule, to be stepped after every batch; None if there is none.
 
-    step: a tenth after each third of the run. cosine: half a cosine down to 0 (Loshchilov and
-    Hutter, 2017, "SGDR"). onecycle: up for 30 % of the run, then down to almost 0 (Smith and
-    Topin, 2018, "Super-convergence").
+    step: a tenth after each third of the run. linear: a straight line down to 0. cosine: half a
+    cosine down to 0 (Loshchilov and Hutter, 2017, "SGDR"). onecycle: up for 30 % of the run, then
+    down to almost 0 (Smith and Topin, 2018, "Super-convergence").
     """
     total = config.epochs * steps_per_epoch
     warmup = round(config.warmup_epochs * steps_per_epoch)
@@ -284,6 +300,8 @@ def make_scheduler(
         if step < warmup:
             return (step + 1) / warmup
         done = (step - warmup) / max(1, total - warmup)
+        if config.scheduler == "linear":
+            return 1 - min(done, 1.0)
         if config.scheduler == "cosine":
             return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         return 0.1 ** min(int(3 * done), 2) if config.scheduler == "step" else 1.0
@@ -520,6 +538,13 @@ def restore(
 def config_dict(config: TrainingConfig) -> dict[str, Any]:
     """The configuration as plain values, for a JSON file or a checkpoint."""
     return asdict(config)
+
+
+def with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:
+    """`config` with another length, in which the warm-up keeps its share."""
+    return replace(
+        config, epochs=epochs, warmup_epochs=config.warmup_epochs * epochs / config.epochs
+    )
 
 
 def with_changes(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:

@@ -282,7 +282,7 @@ numbers = st.sampled_from(["0", "0.05", "0.9", "1", "-1", "nan", "inf", "1e30", 
 combinations = st.fixed_dictionaries(
     {},
     optional={
-        "--model": st.sampled_from(["softmax", "linear", "cnn", "mlp", ""]),
+        "--model": st.sampled_from(["softmax", "linear", "cnn", "fastcnn", "mlp", ""]),
         "--size": st.sampled_from(["small", "huge"]),
         "--optimizer": st.sampled_from([*OPTIMIZERS, "lion"]),
         "--scheduler": st.sampled_from([*SCHEDULERS, "poly"]),

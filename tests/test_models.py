@@ -4,11 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.models import CNN_BLOCKS, LinearClassifier, build_model, count_parameters
+from helpers.models import (
+    CNN_BLOCKS,
+    FAST_WIDTHS,
+    MODEL_NAMES,
+    LinearClassifier,
+    build_model,
+    count_parameters,
+)
 
 
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (3, 32, 32)])
-@pytest.mark.parametrize("name", ["softmax", "linear", "cnn"])
+@pytest.mark.parametrize("name", MODEL_NAMES)
 def test_logits_have_one_column_a_class(name, image_shape):
     for size in CNN_BLOCKS:
         model = build_model(name, image_shape, 7, size).eval()
@@ -39,6 +46,27 @@ def test_larger_sizes_have_more_parameters():
     assert counts == sorted(counts) and len(set(counts)) == 3
 
 
+def test_fast_cnn_pools_before_it_normalises_and_takes_small_images():
+    model = build_model("fastcnn", (3, 32, 32), 10, "small").eval()
+    kinds = [type(layer) for layer in model.features]
+    assert kinds[:4] == [nn.Conv2d, nn.MaxPool2d, nn.BatchNorm2d, nn.ReLU]
+    widths = [layer.out_channels for layer in model.features if isinstance(layer, nn.Conv2d)]
+    assert widths == [width for width in FAST_WIDTHS["small"] for _ in range(2)]
+    assert model(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+    counts = [count_parameters(build_model("fastcnn", (3, 32, 32), 10, s)) for s in FAST_WIDTHS]
+    assert counts == sorted(counts) and list(FAST_WIDTHS) == list(CNN_BLOCKS)
+
+
+def test_fast_cnn_s_running_statistics_follow_quickly():
+    model = build_model("fastcnn", (1, 16, 16), 10, "small").train()
+    images = torch.randn(64, 1, 16, 16)
+    for _ in range(8):
+        model(images)
+    norm = model.features[2]
+    mean = model.features[:2](images).mean(dim=(0, 2, 3))
+    assert torch.allclose(norm.running_mean, mean, atol=0.03 * mean.abs().max().item())
+
+
 def test_first_weights_depend_on_the_seed_alone():
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -56,7 +84,14 @@ def test_convolutions_are_channels_last():
     assert model.features[4].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("arguments", [("mlp", (1, 28, 28), 10), ("cnn", (1, 28, 28), 10, "huge")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mlp", (1, 28, 28), 10),
+        ("cnn", (1, 28, 28), 10, "huge"),
+        ("fastcnn", (1, 28, 28), 10, "huge"),
+    ],
+)
 def test_unknown_names_are_refused(arguments):
     with pytest.raises(ValueError, match="choose from"):
         build_model(*arguments)

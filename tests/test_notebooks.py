@@ -30,10 +30,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def test_chapters_are_numbered_in_order_and_only_the_last_pages_are_not() -> None:
+    """Chapter 6 is still to be written; 7 has its number already, so that links stay."""
     numbers = [chapter.number for chapter in COURSE.chapters()]
-    count = sum(number != "" for number in numbers)
-    wanted = [f"{number:02}" for number in range(1, count + 1)]
-    assert numbers == wanted + [""] * (len(numbers) - count)
+    written = [number for number in numbers if number]
+    assert written == sorted(set(written)) and written[:5] == ["01", "02", "03", "04", "05"]
+    assert numbers == written + [""] * (len(numbers) - len(written))
 
 
 def test_badges_setup_cells_and_pairs_are_fresh() -> None:

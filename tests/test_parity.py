@@ -116,7 +116,7 @@ def test_three_loops_give_equal_losses_accuracies_and_weights(
         {"scheduler": "cosine", "warmup_epochs": 1.0, "weight_decay": 1e-3},
         {"optimizer": "rmsprop", "lr": 5e-4, "scheduler": "step"},
         {"optimizer": "adamw", "lr": 1e-3, "early_stopping": 1},
-        {"image_sizes": (16, 24), "augment": True},
+        {"image_sizes": (16, 24), "augment": True, "scheduler": "linear"},
     ],
 )
 def test_fit_and_lightning_agree_on_everything_else_a_run_can_have(changes, data):

@@ -199,7 +199,7 @@ numbers = st.floats(-1, 2, allow_nan=False) | st.just(float("nan"))
     st.fixed_dictionaries(
         {},
         optional={
-            "--model": st.sampled_from(["softmax", "linear", "cnn", "mlp"]),
+            "--model": st.sampled_from(["softmax", "linear", "cnn", "fastcnn", "mlp"]),
             "--optimizer": st.sampled_from(["sgd", "adam", "adamw", "rmsprop", "lion"]),
             "--scheduler": st.sampled_from(["none", "step", "cosine", "onecycle", "x"]),
             "--epochs": st.integers(-1, 3),

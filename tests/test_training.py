@@ -10,11 +10,12 @@ from torch.nn import functional as F
 
 from helpers.data import load
 from helpers.lit import ImageDataModule, LitClassifier, quiet_lightning
-from helpers.models import build_model
+from helpers.models import MODEL_NAMES, build_model
 from helpers.precision import autocast, choose_precision
 from helpers.training import (
     COLUMNS,
     OPTIMIZERS,
+    SCHEDULERS,
     History,
     TrainingConfig,
     best_device,
@@ -28,6 +29,7 @@ from helpers.training import (
     seed_everything,
     train_epoch,
     with_changes,
+    with_epochs,
 )
 
 CPU = torch.device("cpu")
@@ -96,7 +98,7 @@ def test_augmentation_reaches_the_training_images(data):
     assert not same_weights(plain, augmented)
 
 
-@pytest.mark.parametrize("scheduler", ["none", "step", "cosine", "onecycle"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_continued_run_equals_one_that_never_stopped(data, optimizer, scheduler):
     config = TrainingConfig(
@@ -221,6 +223,7 @@ def test_best_weights_are_those_of_the_best_epoch():
     [
         ("none", [1] * 6),
         ("step", [1, 1, 0.1, 0.1, 0.01, 0.01]),
+        ("linear", [1 - step / 6 for step in range(6)]),
         ("cosine", [(1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]),
     ],
 )
@@ -311,12 +314,19 @@ def test_sizes_that_a_model_cannot_take_are_found_before_training(data):
             check_image_sizes(model, data, replace(config, image_sizes=sizes))
 
 
+def test_a_shorter_run_keeps_its_share_of_warm_up():
+    short = with_epochs(recipe("fastcnn", "cifar10"), 1)
+    assert short.epochs == 1 and 0 < short.warmup_epochs < 1
+    whole = recipe("fastcnn", "cifar10")
+    assert with_epochs(short, whole.epochs) == whole
+
+
 def test_with_changes_takes_what_is_given():
     config = with_changes(TrainingConfig(), {"lr": 0.5, "epochs": None, "out": "somewhere"})
     assert config == TrainingConfig(lr=0.5)
 
 
-@pytest.mark.parametrize("model", ["softmax", "linear", "cnn"])
+@pytest.mark.parametrize("model", MODEL_NAMES)
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_recipes_are_valid_and_augment_only_where_it_helps(model, name):
     assert recipe(model, name).augment == (model != "softmax")

@@ -1,0 +1,532 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7. Speed and scale
+#
+# <!-- badges -->
+# [Open in Colab](https://colab.research.google.com/github/claudiamohh/pytorch-image-classifier/blob/main/notebooks/07_speed_and_scale.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/claudiamohh/pytorch-image-classifier/main?urlpath=lab/tree/notebooks/07_speed_and_scale.ipynb) · [Download](https://github.com/claudiamohh/pytorch-image-classifier/raw/main/notebooks/07_speed_and_scale.ipynb)
+# <!-- /badges -->
+#
+# ## What you will learn
+#
+# After this chapter you can
+#
+# - count the operations of a network and say how fast your machine could be,
+# - find where the seconds of a training go, with a stopwatch and with a profiler,
+# - make a training several times as fast, step by step, and show what each step gave,
+# - compare speeds so that somebody else gets the same ratios,
+# - train on two processes, and know what is needed for many machines.
+#
+# **Before you start**: chapters 3 and 5.
+#
+# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.07.full_seconds|minutes -->10 minutes<!-- /result --> on two CPU cores.
+#
+# **The question**: where do the seconds go, and how many of them can we save?
+
+# %% tags=["course-setup"]
+# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+here = Path.cwd()
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+if root is None:
+    root = here / "pytorch-image-classifier"
+    if not root.exists():
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "https://github.com/claudiamohh/pytorch-image-classifier", str(root)], check=True)
+if str(root) not in sys.path:
+    sys.path.insert(0, str(root))
+for module, package in {"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}.items():
+    if importlib.util.find_spec(module) is None:
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+
+# %%
+import json
+import os
+import subprocess
+import time
+from dataclasses import replace
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+
+from helpers.checks import check
+from helpers.data import load
+from helpers.memory import keep_freed_memory
+from helpers.models import build_model
+from helpers.plots import COLOURS, MARKERS, use_style
+from helpers.precision import autocast, choose_precision
+from helpers.profiles import budget
+from helpers.results import record
+from helpers.training import best_device, fit, recipe, with_epochs
+
+use_style()
+device = best_device()
+cifar10 = load("cifar10")
+print(cifar10.title, "| device:", device.type, "| PyTorch threads: at least 1:", torch.get_num_threads() >= 1)
+
+# %% [markdown]
+# ## How fast could it be?
+#
+# Almost all work of a CNN is multiplying and adding. PyTorch can count these operations: `FlopCounterMode` looks at every matrix product and every convolution, forward and backward. A multiplication and an addition count as two operations (FLOP).
+
+# %%
+large = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "large")
+images, labels = next(iter(cifar10.batches("train", 32)))
+with FlopCounterMode(display=False) as counter:
+    loss = F.cross_entropy(large(images), labels)
+    forward_flop = counter.get_total_flops() / 32
+    loss.backward()
+flop = counter.get_total_flops() / 32
+print(f"forward {forward_flop / 1e6:.0f}.0 MFLOP an image, forward and backward {flop / 1e6:.0f}.0 MFLOP")
+check(2.5 < flop / forward_flop < 3.1, "a training step costs about three times a prediction")
+
+# %% [markdown]
+# Why three? Backward computes two gradients for every layer, one for its weights and one for its input, and each costs as much as the forward pass. (The first layer needs no gradient for its input.)
+#
+# How many operations can this machine do in a second? The best case is the product of two large matrices: nothing but multiplying and adding, on numbers that are at hand. We measure it in both precisions.
+
+# %%
+def products_per_second(dtype, size=budget(full=2048, fast=256), repeats=5):
+    """The fastest rate of a product of two square matrices (FLOP/s)."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    rates = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        (a @ b).sum().item()  # asking for a number waits until it is there
+        rates.append(2 * size**3 / (time.perf_counter() - started))
+    return max(rates)
+
+
+peak = {"fp32": products_per_second(torch.float32), "bf16": products_per_second(torch.bfloat16)}
+for name, rate in peak.items():
+    print(f"{name}: {rate / 1e9:.1f} GFLOP/s, so at most {rate / flop:.1f} images of the large CNN a second")
+
+# %% [markdown]
+# **bf16** (bfloat16) is a number format with 16 bits instead of 32: the same range, fewer digits. Many processors since 2020 and all recent GPUs have units for it. Where they are missing, or only half there, bf16 is no gain. So we measure, and never choose by name.
+#
+# **Think first**: the usual training loop reaches which part of this limit? A half, a tenth, a hundredth?
+#
+# ## A ladder, one rung at a time
+#
+# We begin with the loop that most tutorials show, and change one thing at a time. The model is the large CNN of chapter 3, the optimizer Adam, the batch size 128. Only the last two rungs touch the model and the images; all others give the same training, only sooner.
+#
+# A stopwatch has rules of its own. The first steps are not counted: there memory is fetched and kernels are prepared. Then we time every step and take the **median**, since other programs disturb some of them.
+
+# %%
+BATCH_SIZE = budget(full=128, fast=16)
+WARM_UP, STEPS = budget(full=3, fast=1), budget(full=12, fast=2)
+ladder = {}
+
+
+def images_per_second(step, batches):
+    """Median speed of `step(images, labels)`; the time to get the batch counts."""
+    seconds, iterator = [], iter(batches)
+    for _ in range(WARM_UP + STEPS):
+        started = time.perf_counter()
+        step(*next(iterator))
+        seconds.append(time.perf_counter() - started)
+    return BATCH_SIZE / median(seconds[WARM_UP:])
+
+
+def show(name, rate):
+    ladder[name] = rate
+    first = next(iter(ladder.values()))
+    print(f"{name}: {rate:.1f} images/s, {rate / first:.2f} times the usual loop")
+
+
+# %% [markdown]
+# **Rung 0, the usual loop.** A data set that gives one image at a time, as torchvision's own do: an array becomes a PIL image, `ToTensor` makes a tensor of it, `Normalize` normalises it. A `DataLoader` puts 128 of them together. The model has PyTorch's default layout.
+
+# %%
+class OneByOne(Dataset):
+    """What torchvision.datasets.CIFAR10 does for every item."""
+
+    def __init__(self, split, transform):
+        self.arrays = split.images.permute(0, 2, 3, 1).numpy()
+        self.labels, self.transform = split.labels.tolist(), transform
+        self.to_pil = transforms.ToPILImage()
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.transform(self.to_pil(self.arrays[index])), self.labels[index]
+
+
+def plain(model):
+    """The same layers in PyTorch's default memory layout."""
+    return nn.Sequential(model.features, model.head).to(memory_format=torch.contiguous_format).to(device)
+
+
+def make_step(model, optimizer, precision="fp32"):
+    model.train()
+
+    def step(images, labels):
+        images, labels = images.to(device), labels.to(device)
+        with autocast(device, precision):
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def new_large():
+    return build_model("cnn", cifar10.image_shape, cifar10.num_classes, "large")
+
+
+normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize(cifar10.mean, cifar10.std)])
+loader = DataLoader(OneByOne(cifar10.train, normalise), BATCH_SIZE, shuffle=True)
+model = plain(new_large())
+show("usual loop", images_per_second(make_step(model, torch.optim.Adam(model.parameters())), loader))
+
+# %% [markdown]
+# **Rung 1, images in memory.** The whole data set fits into memory as bytes, three times over. So nothing is done for single images: a batch is one `index_select` on a tensor, and normalising is one multiplication and one subtraction for all its pixels. That is what `helpers.data.Batches` does.
+
+# %%
+batches = cifar10.to(device).batches("train", BATCH_SIZE, shuffle=True, augment=True)
+model = plain(new_large())
+show("images in memory", images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches))
+
+# %% [markdown]
+# These batches are even augmented, and the usual loop's were not. Shifting costs almost nothing here: the images are padded once, then a shifted image is a matter of which rows are copied (`helpers.data.Crops`).
+#
+# **Rung 2, channels last.** A tensor `N × C × H × W` lies in memory channel by channel: first all red pixels, then all green ones. A convolution needs all channels of one pixel at once. In the layout *channels last* they are neighbours. Shapes and results stay the same, only the order in memory changes. The course's CNNs do this in their constructor.
+
+# %%
+model = new_large().to(device)
+show("channels last", images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches))
+
+# %% [markdown]
+# **Rung 3, keep freed memory.** Every step needs the same large blocks of memory and frees them again. The C library gives such blocks back to the operating system, and the next step has to fetch them anew, 4 kB by 4 kB. `keep_freed_memory` asks the library not to. On a GPU, PyTorch keeps memory by itself.
+
+# %%
+keep_freed_memory()
+model = new_large().to(device)
+show("freed memory kept", images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches))
+
+# %% [markdown]
+# **Rung 4, the precision that is faster here, and a fused optimizer.** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
+
+# %%
+model = new_large().to(device)
+trial = choose_precision(model, next(iter(batches)))
+print(f"a step in fp32 takes {1000 * trial.fp32_seconds:.1f} ms, in bf16 {1000 * trial.bf16_seconds:.1f} ms")
+optimizer = torch.optim.Adam(model.parameters(), fused=True)
+show("best precision, fused Adam", images_per_second(make_step(model, optimizer, trial.precision), batches))
+
+# %% [markdown]
+# **Rung 5, another order of layers.** In chapter 3 a block is convolution, batch norm, ReLU, max-pool. Put the pool right behind the convolution, and the other two have a quarter of the pixels to go through. `FastCNN` does that, and it has few channels where the maps are large and many where they are small.
+
+# %%
+fast = build_model("fastcnn", cifar10.image_shape, cifar10.num_classes, "large").to(device)
+precision = choose_precision(fast, next(iter(batches))).precision
+fast_step = make_step(fast, torch.optim.Adam(fast.parameters(), fused=True), precision)
+show("pool first", images_per_second(fast_step, batches))
+
+# %% [markdown]
+# More images a second is no aim in itself: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
+#
+# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it costs about a quarter. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*progressive resizing*). The speed of the whole run is the harmonic mean of the four speeds.
+
+# %%
+SIZES = (16, 20, 24, 32)
+rates = {}
+for size in SIZES:
+    resized = cifar10.to(device).batches("train", BATCH_SIZE, shuffle=True, augment=True, image_sizes=(size,))
+    rates[size] = images_per_second(fast_step, resized)
+    print(f"{size} pixels: {rates[size]:.1f} images/s")
+show("small images first", len(SIZES) / sum(1 / rate for rate in rates.values()))
+
+# %% mystnb={"image": {"alt": "Bar chart of training images per second on each rung of the ladder, from the usual loop at the top to small images first at the bottom; the bars grow from rung to rung with few exceptions."}}
+figure, axis = plt.subplots(figsize=(7.5, 3.4))
+axis.barh(list(ladder), list(ladder.values()), color=[COLOURS[7], *[COLOURS[0]] * 4, *[COLOURS[1]] * 2])
+for position, rate in enumerate(ladder.values()):
+    axis.text(rate, position, f" {rate / ladder['usual loop']:.1f}×", va="center")
+axis.set(xlabel="training images per second", title="blue: the same training; orange: another model, other images")
+axis.set_xlim(right=1.12 * max(ladder.values()))
+axis.invert_yaxis()
+plt.show()
+
+# %%
+same = ladder["best precision, fused Adam"]
+used = same * flop / peak[trial.precision]
+print(f"the same training is {same / ladder['usual loop']:.2f} times as fast; it uses {100 * used:.1f} % of the matrix products' rate")
+check(same > budget(full=1.2, fast=0.5) * ladder["usual loop"], "the same training is faster than the usual loop")
+check(ladder["small images first"] > ladder["pool first"], "small images are faster than large ones")
+record("speed.ladder", usual=ladder["usual loop"], same=same, ratio=same / ladder["usual loop"], part_of_peak=used)
+
+# %% [markdown]
+# The rest of the limit goes to work that is no multiplication: batch norm, ReLU and pooling read and write much memory and compute little.
+#
+# ## Where do the seconds go?
+#
+# A stopwatch says how long; a **profiler** says on what. `torch.profiler` notes every operation that PyTorch runs. We let it watch five steps of the large CNN and add up the time of each kind of operation.
+
+# %%
+def profile(model, precision, steps=budget(full=5, fast=2)):
+    """Seconds by operation, the largest first."""
+    step, iterator = make_step(model, torch.optim.Adam(model.parameters(), fused=True), precision), iter(batches)
+    step(*next(iterator))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+        for _ in range(steps):
+            step(*next(iterator))
+    found = {event.key: event.self_cpu_time_total / 1e6 for event in watched.key_averages()}
+    return pd.Series(found).sort_values(ascending=False)
+
+
+KINDS = {"convolution": "conv", "batch norm": "batch_norm", "max-pool": "max_pool", "optimizer": "adam", "copies": "copy_"}
+
+
+def by_kind(seconds):
+    """Shares of the time by kind of operation."""
+    shares, rest = {}, seconds.copy()
+    for kind, word in KINDS.items():
+        chosen = rest.index.str.contains(word, case=False)
+        shares[kind], rest = rest[chosen].sum(), rest[~chosen]
+    shares["all else"] = rest.sum()
+    return pd.Series(shares) / seconds.sum()
+
+
+profiles = pd.DataFrame({
+    "large CNN": by_kind(profile(new_large().to(device), trial.precision)),
+    "fast CNN": by_kind(profile(fast, precision)),
+})
+print((100 * profiles).to_string(float_format="%.1f"))
+check(profiles.loc["convolution"].min() > 0.2, "convolutions take much of the time in both")
+
+# %% mystnb={"image": {"alt": "Two stacked bars, one a model, with the share of convolution, batch norm, max-pool, optimizer, copies and all else; convolution is the largest part in both."}}
+figure, axis = plt.subplots(figsize=(7.5, 2.4))
+left = 0
+for (kind, shares), colour in zip(profiles.iterrows(), COLOURS):
+    axis.barh(profiles.columns, 100 * shares, left=left, color=colour, edgecolor="white", label=kind)
+    left = left + 100 * shares
+axis.set(xlabel="share of the time (%)", xlim=(0, 100))
+axis.legend(ncols=3, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, 1.5), frameon=False)
+axis.invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# On a GPU, `self_cpu_time_total` would only say how long it took to *ask* for the work; PyTorch's documentation tells you to add `ProfilerActivity.CUDA` and to read `self_device_time_total`.
+#
+# ## Accuracy against seconds
+#
+# Now for what counts: how good is the network after so many seconds? Four trainings, on the validation split, one seed each:
+#
+# 1. the usual loop,
+# 2. chapter 3's recipe for the large CNN, shortened,
+# 3. the same with images that grow,
+# 4. the fast CNN with its recipe, shortened.
+#
+# Whole recipes with three seeds take too long for a chapter; they come below.
+
+# %%
+part = cifar10.subset(budget(full=len(cifar10.train), fast=400))
+curves = {}
+
+
+def train(name, model_name, config):
+    model, started, points = build_model(model_name, part.image_shape, part.num_classes, "large"), time.perf_counter(), []
+
+    def note(state):
+        points.append((time.perf_counter() - started, 100 * state["rows"][-1]["val_accuracy"]))
+
+    fit(model, part, config, device=device, progress=False, after_epoch=note)
+    curves[name] = points
+    print(f"{name}: {points[-1][1]:.1f} % after {points[-1][0]:.1f} s")
+
+
+standard = recipe("cnn", "cifar10", "large")
+standard = replace(standard, precision="auto", epochs=budget(full=4, fast=1), batch_size=budget(full=256, fast=64))
+train("chapter 3's recipe", "cnn", standard)
+growing = replace(standard, epochs=budget(full=8, fast=2), image_sizes=SIZES)
+train("+ growing images", "cnn", growing)
+
+# %%
+quick = recipe("fastcnn", "cifar10", "large")
+quick = replace(with_epochs(quick, budget(full=5, fast=2)), image_sizes=budget(full=SIZES, fast=(16, 32)))
+train("fast CNN and recipe", "fastcnn", quick)
+
+# %%
+torch.manual_seed(0)
+model = plain(new_large())
+step = make_step(model, torch.optim.Adam(model.parameters()))
+loader = DataLoader(OneByOne(part.train, normalise), batch_size=128, shuffle=True)
+val = list(part.to(device).batches("val", 500))
+curves["usual loop"], used, seconds = [], 0, 0.0
+for epoch in range(budget(full=2, fast=1)):
+    started = time.perf_counter()
+    model.train()
+    for images, labels in loader:
+        step(images, labels)
+    model.eval()
+    with torch.no_grad():
+        hits = sum((model(x).argmax(1) == y).sum().item() for x, y in val)
+    seconds += time.perf_counter() - started
+    curves["usual loop"].append((seconds, 100 * hits / len(part.val)))
+print(f"usual loop: {curves['usual loop'][-1][1]:.1f} % after {seconds:.1f} s")
+
+# %% mystnb={"image": {"alt": "Validation accuracy against seconds for four trainings: the usual loop, chapter 3's recipe, the same with growing images, and the fast CNN with its recipe, which ends first or highest."}}
+figure, axis = plt.subplots(figsize=(7.5, 3.8))
+for (name, points), colour, marker in zip(curves.items(), COLOURS, MARKERS):
+    axis.plot(*zip(*points), color=colour, marker=marker, markersize=5, label=name)
+axis.set(xlabel="seconds since the start, validation included", ylabel="validation accuracy (%)", ylim=(0, 100))
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# Look at the curves with growing images. While the images are small, the accuracy on full-size validation images is poor: the network has never seen objects so large. It jumps when the size does. What counts is the end, when the schedule has brought the learning rate down.
+
+# %%
+last = {name: points[-1] for name, points in curves.items()}
+check(last["fast CNN and recipe"][1] > budget(full=75, fast=5), "the fast CNN learns")
+check(budget(full=last["fast CNN and recipe"][1] > last["usual loop"][1], fast=True), "and is better than the usual loop's network")
+record("speed.curves", **{name.replace(" ", "_").replace("'", "").replace("+_", ""): round(accuracy / 100, 4) for name, (_, accuracy) in last.items()})
+
+# %% [markdown]
+# ### The whole recipe, three seeds
+#
+# `python -m benchmarks --only accuracy` trains the whole recipe several times, each in a process of its own, and notes when a validation accuracy was reached for the first time. Its results are in the file `benchmarks/results.json`; the cell below only reads it. The test split was used once for each training, at its end.
+
+# %%
+stored = json.loads((root / "benchmarks" / "results.json").read_text())
+rows = []
+for goal in stored["accuracy"]["goals"]:
+    for way, found in goal["contestants"].items():
+        reached = found["seconds_to_goal"]
+        test = found["test_accuracy"]
+        rows.append({
+            "data": goal["dataset"], "goal (%)": 100 * goal["accuracy"], "way": {"usual": "usual loop", "fit": "fast recipe"}[way],
+            "reached": f"{found['reached']} of {found['runs']}", "seconds to goal": reached["median"] if reached else None,
+            "test (%)": 100 * test["mean"] if test else None, "std": 100 * test["std"] if test and test["std"] is not None else None,
+        })
+print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f", na_rep="-"))
+
+# %% [markdown]
+# ## What went wrong, and why
+#
+# **The first step was timed.** Memory, kernels and the optimizer's state are prepared in the first step. Whoever times one step of each contestant measures that.
+
+# %% mystnb={"image": {"alt": "Milliseconds of ten successive training steps of a new small CNN; the first takes longer than the others."}}
+def step_times(count=10):
+    model = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small").to(device)
+    step, iterator, times = make_step(model, torch.optim.Adam(model.parameters())), iter(batches), []
+    for _ in range(count):
+        started = time.perf_counter()
+        step(*next(iterator))
+        times.append(1000 * (time.perf_counter() - started))
+    return times
+
+
+times = step_times()
+figure, axis = plt.subplots(figsize=(7, 2.6))
+axis.bar(range(1, len(times) + 1), times, color=[COLOURS[3], *[COLOURS[0]] * (len(times) - 1)])
+axis.set(xlabel="step", ylabel="milliseconds", title="ten steps of a new small CNN")
+plt.show()
+
+# %% [markdown]
+# **The contestants ran one after the other.** A computer slows down when it gets warm, or when another program wakes up. If A has all its runs in the morning and B in the afternoon, that passes for a difference between A and B. To see how large the error can be, we time the *same* thing as A and as B: the true ratio is 1. Once all of A before all of B, once in turns.
+
+# %%
+contestant = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small").to(device)
+step = make_step(contestant, torch.optim.Adam(contestant.parameters(), fused=True))
+rounds = [images_per_second(step, batches) for _ in range(budget(full=12, fast=4))]
+half = len(rounds) // 2
+in_a_row = median(rounds[:half]) / median(rounds[half:])
+in_turns = median(a / b for a, b in zip(rounds[::2], rounds[1::2]))
+print(f"A against itself: {in_a_row:.3f} in a row, {in_turns:.3f} in turns")
+print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images/s")
+
+# %% [markdown]
+# Whatever differs by less than that is no result. `python -m benchmarks` therefore lets all contestants take turns, and prints the smallest and the largest value beside every median.
+#
+# **The clock was stopped too early.** On a GPU `loss.backward()` returns at once and the work goes on behind it. A stopwatch then measures how fast Python can ask. Wait with `torch.accelerator.synchronize()`, or ask for a number with `.item()`, before you look at the clock. `make_step` returns `loss.item()` for this reason. In a real loop that is a brake: the GPU waits for Python at every step. `helpers.training.train_epoch` keeps the sum of the losses on the device until the epoch is over.
+#
+# **bf16 was chosen by its name.** On a processor without units for it, the same step is slower in bf16. `--precision auto` tries before it decides.
+#
+# ## What changes on a GPU
+#
+# The numbers of this chapter are from a CPU. We had no GPU to measure on, so this is what PyTorch's documentation advises ([performance tuning guide](https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html)):
+#
+# - **Data on the GPU.** Our `Batches` work on whatever device the tensors are on; `fit` moves the data set there once. With data too large for that: `DataLoader(num_workers=…, pin_memory=True)` and `tensor.to(device, non_blocking=True)`.
+# - **Channels last and bf16** (or fp16 with a gradient scaler on older cards) use the GPU's tensor cores.
+# - **Larger batches**, since a GPU has thousands of units to keep busy. A larger batch wants a larger learning rate: chapter 4.
+# - **`torch.compile`** joins small operations into larger ones: `python train.py --compile`. It takes a while at the start, and again for every new image size.
+# - **Never wait**: no `.item()`, no `print(loss)` in the loop.
+#
+# ## Two processes, and then many
+#
+# One machine has an end. The next step is **data parallel** training (DDP, *distributed data parallel*): every process has a copy of the model and takes its share of every batch. After `backward` the processes average their gradients, so all copies make the same step and stay equal.
+#
+# `torchrun` starts the processes; `train.py` needs no change. The batch size counts the images of all of them together. We train the linear model with one process and with two, and compare.
+
+# %%
+def train_with(processes):
+    """Run train.py in so many processes; its metrics as a table."""
+    launcher = f"-m torch.distributed.run --standalone --nproc-per-node={processes}".split()
+    flags = "--model linear --dataset mnist --sample --epochs 4 --batch-size 128 --device cpu --quiet".split()
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, *launcher, str(root / "train.py"), *flags, "--out", f"{folder}/run"]
+        # One thread each, so that two processes do not fight for two cores.
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        return pd.read_csv(f"{folder}/run/metrics.csv")
+
+
+one, two = train_with(1), train_with(2)
+table = pd.DataFrame({"epoch": one["epoch"], "one process": one["train_loss"], "two processes": two["train_loss"]})
+print(table.to_string(index=False, float_format="%.7f"))
+difference = ((one["train_loss"] - two["train_loss"]).abs() / one["train_loss"]).max()
+check(difference < 1e-4, "two processes follow the curve of one, up to rounding")
+
+# %% [markdown]
+# Why not bit for bit? Each process sums the gradients of its 64 images, then the two sums are averaged. Adding the same numbers in another order rounds differently. The CNN differs a little more: batch norm takes its means over the 64 images of one process.
+#
+# Two processes on one CPU are no gain by themselves, since the same cores do the work, and averaging costs time. The gain comes with a second machine or a second GPU. Then the same command runs on every machine, and they meet at one address:
+#
+# ```bash
+# torchrun --nnodes=2 --nproc-per-node=1 --rdzv-id=42 --rdzv-backend=c10d \
+#     --rdzv-endpoint=HOST:29400 train.py --model fastcnn --dataset cifar10 --out runs/many
+# ```
+#
+# In Lightning it is two flags: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The README says more, also for SLURM.
+#
+# How far does it scale? Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
+#
+# ### Try it yourself
+#
+# 1. Give the fast CNN 24 pixels for the last epochs instead of 32. What does it cost in accuracy, what does it save?
+# 2. Put `num_workers=2` into the usual loop's `DataLoader`. Which rung does it reach?
+# 3. Profile the linear model. What takes most of its time?
+# 4. Run `python -m benchmarks --quick` on your own machine. Which ratio differs most from ours, and why?
+#
+# ## Takeaways
+#
+# - Count the operations and measure the machine: then you know what is left to gain.
+# - Keep data in memory and work on whole batches; use channels last; keep freed memory; measure the precision.
+# - Small images first, and a network that pools early, buy more accuracy for a second.
+# - Time after a warm-up, in turns, with the median and the spread.
+# - DDP: equal copies, shared batches, averaged gradients; the loop stays the same.
+#
+# ## Next
+#
+# Train on pictures of your own: [Your own images](own_images).
