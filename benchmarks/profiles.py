@@ -18,7 +18,7 @@ CONTESTANTS = {
 class Goal:
     """A validation accuracy (0 to 1) that a training is to reach.
 
-    `epochs` is the length of this course's schedule with the CNN of that `size`. The usual loop
+    `epochs` is the length of the recipe's schedule for the fast CNN of that `size`. The usual loop
     has no schedule: it stops at the goal, or after `usual_epochs`; with 0 it does not run.
     """
 
@@ -72,11 +72,11 @@ FULL = Profile(
         "origin large": 1024,
     },
     goals=(
-        Goal("cifar10", 0.79, epochs=3, usual_epochs=10),
-        Goal("cifar10", 0.85, epochs=6),
-        Goal("cifar10", 0.9, epochs=18),
-        Goal("mnist", 0.99, epochs=1),
-        Goal("mnist", 0.995, epochs=6),
+        Goal("cifar10", 0.79, epochs=5, usual_epochs=10),
+        Goal("cifar10", 0.85, epochs=10),
+        Goal("cifar10", 0.9, epochs=14),
+        Goal("mnist", 0.99, epochs=1, size="small"),
+        Goal("mnist", 0.995, epochs=5, size="middle"),
     ),
     seeds=3,
 )

@@ -127,10 +127,6 @@ class FastCNN(nn.Module):
         self.head = nn.Sequential(
             nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
         )
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                # Short trainings change quickly: the running statistics must follow.
-                module.momentum = 0.4
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:

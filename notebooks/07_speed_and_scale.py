@@ -411,7 +411,7 @@ record("speed.curves", **{name.replace(" ", "_").replace("'", "").replace("+_", 
 # %%
 stored = json.loads((root / "benchmarks" / "results.json").read_text())
 rows = []
-for goal in stored["accuracy"]["goals"]:
+for goal in stored["accuracy"]["goals"].values():
     for way, found in goal["contestants"].items():
         reached = found["seconds_to_goal"]
         test = found["test_accuracy"]

@@ -27,7 +27,7 @@ from benchmarks.profiles import CONTESTANTS, FULL, PARTS, QUICK, Goal, Profile
 from benchmarks.report import filled, growth_row, tables
 from benchmarks.task import Task
 from helpers.data import Split, load
-from helpers.training import History, TrainingConfig, evaluate, fit
+from helpers.training import History, TrainingConfig, evaluate, fit, recipe
 
 CPU = torch.device("cpu")
 TINY = Profile(
@@ -220,7 +220,7 @@ def test_the_goal_decides_the_length_of_the_recipe(data):
     goal = Goal("cifar10", 0.9, epochs=7, size="small")
     config = accuracy.goal_config(goal, data["cifar10"], seed=5)
     assert (config.epochs, config.precision, config.seed) == (7, "auto", 5)
-    assert config.augment and config.scheduler == "onecycle"
+    assert config.augment and config.image_sizes == recipe("fastcnn", "cifar10").image_sizes
 
 
 def test_the_seed_decides_first_weights_and_order(data, monkeypatch):
