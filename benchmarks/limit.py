@@ -85,7 +85,7 @@ def timed_epoch(task: Task) -> Callable[[], dict[str, float]]:
     backward pass.
     """
     model, data = task.build().to(task.device), task.data.to(task.device)
-    batches = data.batches("train", task.config.batch_size, shuffle=True)
+    batches = data.batches("train", task.config.batch_size, shuffle=True, augment=True)
     optimizer = make_optimizer(model, task.config)
     parts = Parts(task.device)
     model.register_forward_hook(lambda *_: parts.mark("forward"))

@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 
 from benchmarks.limit import SHARES
 from benchmarks.profiles import BASELINE, CONTESTANTS
+from benchmarks.targets import target_rows
 
 OPENING, CLOSING = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 Results = dict[str, Any]
@@ -33,7 +34,16 @@ def tables(results: Results) -> list[Table]:
         "growth": (growth_table,),
         "start": (start_table,),
     }
-    return [make(results[part]) for part in makers if part in results for make in makers[part]]
+    found = [make(results[part]) for part in makers if part in results for make in makers[part]]
+    return [target_table(results), *found] if target_rows(results) else found
+
+
+def target_table(results: Results) -> Table:
+    """What is wanted beside what was measured."""
+    note = "Of several cases, the one furthest from what is wanted; median (smallest – largest), "
+    note += "for the test accuracy mean (minus – plus one standard deviation)."
+    header = ("what", "case", "wanted", "measured", "reached")
+    return Table("Targets", note, header, target_rows(results))
 
 
 def ratio_table(part: Results) -> Table:

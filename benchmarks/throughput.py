@@ -37,6 +37,10 @@ def compare(task: Task, repetitions: int) -> dict[str, Any]:
         "precision": task.config.precision,
         "images_per_second": {name: summary(values) for name, values in rates.items()},
         "ratio": {name: summary(ratios(v, rates[BASELINE])) for name, v in rates.items()},
+        "lightning_to_fit": {
+            ours: summary(ratios(rates[ours], rates[fit]))
+            for ours, fit in (("lightning", "fit"), ("usual_lightning", BASELINE))
+        },
     }
 
 

@@ -25,6 +25,7 @@ from benchmarks.models import MODELS, build, usual_layout
 from benchmarks.processes import ProcessError, in_fresh_processes
 from benchmarks.profiles import CONTESTANTS, FULL, PARTS, QUICK, Goal, Profile
 from benchmarks.report import filled, growth_row, tables
+from benchmarks.targets import target_rows
 from benchmarks.task import Task
 from helpers.data import Split, load
 from helpers.training import History, TrainingConfig, evaluate, fit, recipe
@@ -383,7 +384,7 @@ def test_a_run_writes_what_it_promises(whole):
     check_numbers(results)
     check_accuracy(results["accuracy"]["goals"])
     titles = [table.title for table in tables(results)]
-    assert len(set(titles)) == len(titles) == 8
+    assert len(set(titles)) == len(titles) == 9
     assert all(title in whole.shown for title in titles)
     assert "throughput: linear" in whole.told and "mnist 1: fit, seed 1" in whole.told
     assert str(whole.out) in whole.told
@@ -594,6 +595,50 @@ def test_a_mistake_is_told_in_one_line(arguments, complaint, capsys, monkeypatch
     shown = capsys.readouterr()
     assert shown.out == "" and complaint in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+def spread_of(value):
+    return {"median": value, "min": 0.9 * value, "max": 1.1 * value}
+
+
+def test_a_target_is_judged_by_its_worst_case():
+    def compared(model, data, fit, lightning):
+        return {
+            "model": model,
+            "dataset": data,
+            "ratio": {"fit": spread_of(fit)},
+            "lightning_to_fit": {"lightning": spread_of(lightning)},
+        }
+
+    comparisons = [compared("linear", "A", 20, 1.0), compared("linear", "B", 14, 0.98)]
+    rows = target_rows({"throughput": {"comparisons": comparisons}})
+    assert [row[1:] for row in rows] == [
+        ("linear, B", "≥ 15 ×", "14 (12.6 – 15.4)", "no"),
+        ("linear, B", "≥ 0.97 ×", "0.98 (0.882 – 1.078)", "yes"),
+    ]
+    assert target_rows({}) == []
+
+
+@pytest.mark.parametrize(("reached", "measured"), [(2, "100 (90 – 110)"), (1, "did not get there")])
+def test_a_goal_that_one_training_missed_is_no_target_reached(reached, measured):
+    fit_runs = {
+        "runs": 2,
+        "reached": reached,
+        "seconds_to_goal": spread_of(100),
+        "total_seconds": spread_of(100),
+        "memory_peak": spread_of(2e9),
+        "test_accuracy": {"mean": 0.995, "std": 0.001},
+    }
+    goals = {
+        name: {"dataset": name, "contestants": {"fit": fit_runs}, "ratio": None}
+        for name in ("mnist 0.995", "cifar10 0.9")
+    }
+    rows = {row[0]: row for row in target_rows({"accuracy": {"goals": goals}})}
+    assert measured in rows["seconds to 99.5 %"][3]
+    assert rows["seconds to 99.5 %"][4] == ("yes" if reached == 2 else "no")
+    assert rows["memory of the fast recipe"][3] == "2000 (1800 – 2200)"
+    assert rows["test accuracy of the fast recipe"][2:] == ("≥ 90 %", "99.5 (99.4 – 99.6)", "yes")
+    assert not any("usual loop's" in title for title in rows), "it was not trained"
 
 
 def test_full_profile_covers_all_models():

@@ -1,7 +1,11 @@
 """The training loop: it learns, it repeats, it continues, and it equals Lightning's."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -32,6 +36,7 @@ from helpers.training import (
     with_epochs,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 FAST_RUN = TrainingConfig(epochs=2, batch_size=64, lr=2e-3)
 LIGHTNING = {
@@ -362,6 +367,24 @@ def test_the_trial_leaves_the_model_as_it_was_and_believes_the_clock(data, monke
         assert (trial.bf16_seconds > trial.fp32_seconds) == (slow == "bf16")
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_without_bf16_units_the_trial_stays_with_float32():
+    """oneDNN is forbidden all instructions after AVX2, so bfloat16 has no units to run on."""
+    code = """
+import torch
+from helpers.models import build_model
+from helpers.precision import choose_precision
+
+batch = torch.randn(64, 3, 16, 16), torch.arange(64) % 10
+for name in ("linear", "cnn", "fastcnn"):
+    print(choose_precision(build_model(name, (3, 16, 16), 10, "small"), batch).precision)
+"""
+    forbidden = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=forbidden, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["fp32"] * 3, done.stderr
 
 
 def test_device_and_seeds():
