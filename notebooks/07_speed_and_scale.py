@@ -79,7 +79,6 @@ from helpers.training import best_device, fit, recipe, with_epochs
 use_style()
 device = best_device()
 cifar10 = load("cifar10")
-print(cifar10.title, "| device:", device.type, "| PyTorch threads: at least 1:", torch.get_num_threads() >= 1)
 
 # %% [markdown]
 # ## How fast could it be?
@@ -289,7 +288,7 @@ same = ladder["best precision, fused Adam"]
 used = same * flop / peak[trial.precision]
 print(f"the same training is {same / ladder['usual loop']:.2f} times as fast; it uses {100 * used:.1f} % of the matrix products' rate")
 check(same > budget(full=1.2, fast=0.5) * ladder["usual loop"], "the same training is faster than the usual loop")
-check(ladder["small images first"] > ladder["pool first"], "small images are faster than large ones")
+check(ladder["small images first"] > budget(full=1.0, fast=0.3) * ladder["pool first"], "small images are faster than large ones")
 record("speed.ladder", usual=ladder["usual loop"], same=same, ratio=same / ladder["usual loop"], part_of_peak=used)
 
 # %% [markdown]
@@ -329,7 +328,7 @@ profiles = pd.DataFrame({
     "fast CNN": by_kind(profile(fast, precision)),
 })
 print((100 * profiles).to_string(float_format="%.1f"))
-check(profiles.loc["convolution"].min() > 0.2, "convolutions take much of the time in both")
+check(profiles.loc["convolution"].min() > budget(full=0.3, fast=0.02), "convolutions take much of the time in both")
 
 # %% mystnb={"image": {"alt": "Two stacked bars, one a model, with the share of convolution, batch norm, max-pool, optimizer, copies and all else; convolution is the largest part in both."}}
 figure, axis = plt.subplots(figsize=(7.5, 2.4))
@@ -354,7 +353,7 @@ plt.show()
 # 3. the same with images that grow,
 # 4. the fast CNN with its recipe, shortened.
 #
-# Whole recipes with three seeds take too long for a chapter; they come below.
+# Whole recipes with several seeds take too long for a chapter; they come below.
 
 # %%
 part = cifar10.subset(budget(full=len(cifar10.train), fast=400))
@@ -420,7 +419,9 @@ check(budget(full=last["fast CNN and recipe"][1] > last["usual loop"][1], fast=T
 record("speed.curves", **{name.replace(" ", "_").replace("'", "").replace("+_", ""): round(accuracy / 100, 4) for name, (_, accuracy) in last.items()})
 
 # %% [markdown]
-# ### The whole recipe, three seeds
+# What is in the fast recipe? Batches of 125, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow. We also tried a whitening first layer, filters that begin as the identity, a larger learning rate for biases, and the optimizer Muon: five epochs, one seed each, judged on validation. None gave more than the noise between two runs, some gave less, so they are not in it.
+#
+# ### The whole recipe, several seeds
 #
 # `python -m benchmarks --only accuracy` trains the whole recipe several times, each in a process of its own, and notes when a validation accuracy was reached for the first time. Its results are in the file `benchmarks/results.json`; the cell below only reads it. The test split was used once for each training, at its end.
 
