@@ -141,8 +141,10 @@ class Crops:
 
     def __init__(self, images: Tensor, augmentation: Augmentation) -> None:
         self.shape, self.shift = images.shape, augmentation.shift
-        mode = "reflect" if augmentation.reflect else "constant"
-        padded = F.pad(images, (self.shift,) * 4, mode) if self.shift else images
+        if augmentation.reflect:
+            padded = _reflect(_reflect(images, self.shift, 2), self.shift, 3)
+        else:
+            padded = F.pad(images, (self.shift,) * 4)
         if augmentation.flip:
             padded = torch.cat([padded, padded.flip(3)])
         self.padded_height, self.padded_width = padded.shape[2:]
@@ -168,6 +170,16 @@ class Crops:
         first = row * self.padded_width + left[:, None, None]
         moved = self.rows.index_select(0, first.flatten().to(self.rows.device))
         return moved.view(len(index), channels, height, width)
+
+
+def _reflect(images: Tensor, width: int, dim: int) -> Tensor:
+    """Mirror `width` pixels beyond both ends of a dimension, without repeating the edge.
+
+    As PyTorch's reflection padding, which does not take bytes on every device.
+    """
+    before = images.narrow(dim, 1, width).flip(dim)
+    after = images.narrow(dim, images.shape[dim] - 1 - width, width).flip(dim)
+    return torch.cat([before, images, after], dim)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -265,7 +277,8 @@ class Batches:
         self.images, scale = self.split.images, 1.0
         if size is not None:
             scale = size / max(self.images.shape[2:])
-            self.images = resize(self.images, size)
+            # On the CPU, so that every device trains on the same pixels.
+            self.images = resize(self.images.cpu(), size).to(self.images.device)
         if self.augmentation is not None:
             self.scaled = self.augmentation.scaled(scale)
             self.crops = Crops(self.images, self.scaled)

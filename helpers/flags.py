@@ -296,6 +296,8 @@ def training_config(flags: argparse.Namespace) -> TrainingConfig:
     # The recipe's Nesterov momentum belongs to its sgd; another choice drops it.
     if flags.nesterov is None and (other or flags.momentum == 0):
         changes["nesterov"] = False
+    if flags.scheduler == "onecycle" and flags.warmup_epochs is None:
+        changes["warmup_epochs"] = 0.0  # onecycle has its own
     if other and flags.lr is None:
         changes["lr"] = {"sgd": 0.05, "rmsprop": 3e-4}.get(flags.optimizer, 1e-3)
     return with_changes(config, changes)

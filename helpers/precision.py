@@ -47,17 +47,18 @@ def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Precisio
     # A GPU needs a whole batch to show what it can do, and is quick with it.
     count = TRIAL_IMAGES if device.type == "cpu" else None
     images, labels = (part[:count] for part in batch)
+    models = {name: copy.deepcopy(model).train() for name in ("fp32", "bf16")}
     seconds = {}
-    for precision in ("fp32", "bf16"):
-        trial = copy.deepcopy(model).train()
-        for repeat in range(3):  # the first, a warm-up, is overwritten by the later ones
+    for repeat in range(3):  # in turns, so that another program's work disturbs both
+        for name, trial in models.items():
             started = time.perf_counter()
-            with autocast(device, precision):
+            with autocast(device, name):
                 loss = F.cross_entropy(trial(images), labels)
             loss.backward()
             loss.item()  # waits for a GPU to finish
             elapsed = time.perf_counter() - started
-            seconds[precision] = elapsed if repeat < 2 else min(elapsed, seconds[precision])
+            # The first step, a warm-up, is forgotten.
+            seconds[name] = elapsed if repeat < 2 else min(elapsed, seconds[name])
     faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
     return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
 

@@ -147,7 +147,7 @@ def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingC
     if model_name == "fastcnn":
         return TrainingConfig(
             epochs=14,
-            batch_size=125,
+            batch_size=128,
             optimizer="sgd",
             lr=0.18,
             momentum=0.85,

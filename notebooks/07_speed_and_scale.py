@@ -419,7 +419,7 @@ check(budget(full=last["fast CNN and recipe"][1] > last["usual loop"][1], fast=T
 record("speed.curves", **{name.replace(" ", "_").replace("'", "").replace("+_", ""): round(accuracy / 100, 4) for name, (_, accuracy) in last.items()})
 
 # %% [markdown]
-# What is in the fast recipe? Batches of 125, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow. We also tried a whitening first layer, filters that begin as the identity, a larger learning rate for biases, and the optimizer Muon: five epochs, one seed each, judged on validation. None gave more than the noise between two runs, some gave less, so they are not in it.
+# What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow. We also tried a whitening first layer, filters that begin as the identity, a larger learning rate for biases, and the optimizer Muon: five epochs, one seed each, judged on validation. None gave more than the noise between two runs, some gave less, so they are not in it.
 #
 # ### The whole recipe, several seeds
 #

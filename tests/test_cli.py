@@ -270,6 +270,21 @@ def test_image_sizes_are_typed_stored_and_taken_back(tiny, tmp_path):
     assert run(["--config", full / "config.json", "--quiet", "--out", tmp_path / "f2"]) == 0
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--epochs", "1"],
+        ["--epochs", "1", "--scheduler", "onecycle"],
+        ["--epochs", "1", "--optimizer", "adam"],
+        ["--epochs", "1", "--dataset", "cifar10"],
+    ],
+)
+def test_parts_of_a_recipe_give_way_to_what_is_typed(flags, tmp_path):
+    out = tmp_path / "run"
+    fixed = ["--sample", "--model", "fastcnn", "--device", "cpu", "--dry-run"]
+    assert run([*fixed, *flags, "--out", out]) == 0
+
+
 def test_a_mistake_of_the_program_is_no_mistake_of_the_user(tiny, tmp_path):
     def broken(_run):
         raise ValueError("too many values to unpack")
