@@ -18,13 +18,14 @@ from benchmarks.report import filled, print_tables, tables
 from helpers.data import DataError, ImageData, SampleWarning, load
 from helpers.files import write_atomically
 from helpers.flags import Parser, UserError
+from helpers.stopping import Stopped, stop_on_signals
 from helpers.training import best_device
 
 PROGRAM = "python -m benchmarks"
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
-FAILED, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+FAILED, USAGE_ERROR = 1, 2
 MEASURE = {
     "throughput": throughput.measure,
     "limit": limit.measure,
@@ -60,36 +61,38 @@ class ResultsFile:
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
     """Measure, show, write; returns the exit status.
 
-    0: done. 1: the machine gave out. 2: a mistake of the user, told in one line. 130: Ctrl-C.
+    0: done. 1: the machine gave out. 2: a mistake of the user, told in one line. 130 and 143:
+    stopped by Ctrl-C and SIGTERM, along with the process that was training.
     """
     warnings.showwarning = _plain_warning
     warnings.simplefilter("always", SampleWarning)
     file = None
     try:
-        options = make_parser().parse_args(argv)
-        profile = profile or (QUICK if options.quick else FULL)
-        options.out = options.out or (QUICK_RESULTS if options.quick else RESULTS)
-        check(options, profile)
-        if options.readme:
-            fill_readme(read_results(options.out))
-            tell(f"filled: {README}")
+        with stop_on_signals():
+            options = make_parser().parse_args(argv)
+            profile = profile or (QUICK if options.quick else FULL)
+            options.out = options.out or (QUICK_RESULTS if options.quick else RESULTS)
+            check(options, profile)
+            if options.readme:
+                fill_readme(read_results(options.out))
+                tell(f"filled: {README}")
+                return 0
+            file = ResultsFile(options.out)
+            if options.threads:
+                torch.set_num_threads(options.threads)
+            run(options, profile, file)
+            tell(f"written: {file.path}")
+            print_tables(file.results)
             return 0
-        file = ResultsFile(options.out)
-        if options.threads:
-            torch.set_num_threads(options.threads)
-        run(options, profile, file)
-        tell(f"written: {file.path}")
-        print_tables(file.results)
-        return 0
     except (UserError, DataError) as error:
         return _fail(str(error), USAGE_ERROR)
     except OSError as error:
         return _fail(f"cannot go on: {error}", USAGE_ERROR)
     except (ProcessError, torch.OutOfMemoryError) as error:
         return _fail(str(error).splitlines()[0], FAILED)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         kept = f"what was measured is in {file.path}" if file and file.written else None
-        return _fail(f"stopped by Ctrl-C; {kept or 'nothing was written'}", INTERRUPTED)
+        return _fail(f"stopped by {stopped}; {kept or 'nothing was written'}", stopped.status)
 
 
 def make_parser() -> Parser:

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -28,6 +29,7 @@ from benchmarks.report import filled, growth_row, tables
 from benchmarks.targets import target_rows
 from benchmarks.task import Task
 from helpers.data import Split, load
+from helpers.stopping import Stopped
 from helpers.training import History, TrainingConfig, evaluate, fit, recipe
 
 CPU = torch.device("cpu")
@@ -423,7 +425,7 @@ def test_one_goal_measured_again_leaves_the_others(copied, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("trouble", "status", "words"),
     [
-        (KeyboardInterrupt(), 130, "what was measured is in"),
+        (Stopped(signal.SIGINT), 130, "what was measured is in"),
         (ProcessError("its process ended with status -9"), 1, "is there enough memory?"),
     ],
 )
@@ -451,11 +453,11 @@ def test_an_interrupted_measurement_keeps_finished_trainings(
 
 def test_ctrl_c_before_the_first_result_writes_nothing(tmp_path, monkeypatch, capsys):
     def stop(*_):
-        raise KeyboardInterrupt
+        raise Stopped(signal.SIGTERM)
 
     monkeypatch.setattr(accuracy, "in_fresh_process", stop)
     arguments = ["--out", str(tmp_path / "results.json"), "--only", "accuracy"]
-    assert main(arguments, profile=TINY) == 130
+    assert main(arguments, profile=TINY) == 143
     assert "nothing was written" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
