@@ -438,8 +438,8 @@ for goal in stored["accuracy"]["goals"].values():
         test = found["test_accuracy"]
         rows.append({
             "data": goal["dataset"], "goal (%)": 100 * goal["accuracy"], "way": {"usual": "usual loop", "fit": "fast recipe"}[way],
-            "reached": f"{found['reached']} of {found['runs']}", "seconds to goal": reached["median"] if reached else None,
-            "test (%)": 100 * test["mean"] if test else None, "std": 100 * test["std"] if test and test["std"] is not None else None,
+            "reached": f"{found['reached']} of {found['runs']}", "seconds to goal": reached["median"] if reached else float("nan"),
+            "test (%)": 100 * test["mean"] if test else float("nan"), "std": 100 * test["std"] if test and test["std"] is not None else float("nan"),
         })
     fast_recipe = goal["contestants"]["fit"]
     if fast_recipe["test_accuracy"]:
