@@ -165,8 +165,8 @@ def goal_title(goal: Results) -> str:
 
 
 def described_goals(part: Results) -> str:
-    """The machine and the run of every goal; what is the same for several, once."""
-    return " ".join(dict.fromkeys(described(goal) for goal in part["goals"].values()))
+    """The machine of every goal, once where it is the same; how often, the rows say."""
+    return " ".join(dict.fromkeys(f"{machine(goal)}." for goal in part["goals"].values()))
 
 
 def start_table(part: Results) -> Table:
@@ -218,12 +218,16 @@ def growth_memory(point: Results) -> str:
 
 def described(part: Results) -> str:
     """The machine and the run, in a line."""
+    return f"{machine(part)}, median of {part['setting']['repetitions']}."
+
+
+def machine(part: Results) -> str:
+    """The machine, the version of PyTorch and the profile."""
     where = part["setting"]
     device = "" if where["device"] == "cpu" else f"{where['device']}, "
     return (
         f"{device}{where['cpu']}, {where['threads']} of {where['cores']} cores, "
-        f"PyTorch {where['versions']['torch']}, {where['profile']} profile, median of "
-        f"{where['repetitions']}."
+        f"PyTorch {where['versions']['torch']}, {where['profile']} profile"
     )
 
 

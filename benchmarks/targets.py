@@ -59,7 +59,7 @@ def limit(read: Callable[[Results], dict[str, float]], *models: str) -> Callable
 
 
 def goal(name: str, read: Callable[[Results], dict[str, float] | None]) -> Callable:
-    """A number of one goal of the accuracy part; none unless every training reached it."""
+    """A number of one goal of the accuracy part."""
 
     def find(results: Results) -> list[Found]:
         one = results.get("accuracy", {}).get("goals", {}).get(name)

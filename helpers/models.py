@@ -1,10 +1,12 @@
 """The course's models: softmax regression, a small fully connected network, CNNs, fast CNNs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+T = TypeVar("T")
 ImageShape = tuple[int, int, int]
 
 # Each inner tuple is a block: the channels of its 3x3 convolutions, followed by a max-pool.
@@ -48,7 +50,30 @@ class LinearClassifier(nn.Module):
         return self.layers(images)
 
 
-class CNN(nn.Module):
+class _ConvolutionalNetwork(nn.Module):
+    """What both CNNs share: how their layers end, and the order of pixels in memory."""
+
+    def __init__(self, layers: list[nn.Module], channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+        )
+        # Channels-last is the order in which the CPU's and GPU's convolutions run fastest.
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.features(images))
+
+
+def _choose(sizes: Mapping[str, T], size: str) -> T:
+    if size not in sizes:
+        raise ValueError(f"unknown size {size!r}: choose from {', '.join(sizes)}")
+    return sizes[size]
+
+
+class CNN(_ConvolutionalNetwork):
     """A VGG-like network: blocks of 3x3 convolutions, each block closed by a max-pool.
 
     Every convolution is followed by batch normalisation (Ioffe and Szegedy, 2015) and ReLU.
@@ -63,12 +88,9 @@ class CNN(nn.Module):
     """
 
     def __init__(self, image_shape: ImageShape, num_classes: int, size: str = "large") -> None:
-        super().__init__()
-        if size not in CNN_BLOCKS:
-            raise ValueError(f"unknown size {size!r}: choose from {', '.join(CNN_BLOCKS)}")
         channels = image_shape[0]
         layers: list[nn.Module] = []
-        for block in CNN_BLOCKS[size]:
+        for block in _choose(CNN_BLOCKS, size):
             for width in block:
                 # Batch normalisation subtracts the mean, so a bias here would have no effect.
                 layers += [
@@ -78,20 +100,11 @@ class CNN(nn.Module):
                 ]
                 channels = width
             layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(
-            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
-        )
-        # Channels-last is the order in which the CPU's and GPU's convolutions run fastest.
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
-        return self.head(self.features(images))
+        super().__init__(layers, channels, num_classes)
 
 
-class FastCNN(nn.Module):
-    """A CNN that learns more in a second: `CNN` with its layers in another order and proportion.
+class FastCNN(_ConvolutionalNetwork):
+    """`CNN` for short trainings: its layers in another order and proportion.
 
     Each of three blocks has two 3x3 convolutions. The max-pool stands right behind the first, so
     that batch normalisation, ReLU and the second convolution have a quarter of the pixels to go
@@ -107,12 +120,9 @@ class FastCNN(nn.Module):
     """
 
     def __init__(self, image_shape: ImageShape, num_classes: int, size: str = "large") -> None:
-        super().__init__()
-        if size not in FAST_WIDTHS:
-            raise ValueError(f"unknown size {size!r}: choose from {', '.join(FAST_WIDTHS)}")
         channels = image_shape[0]
         layers: list[nn.Module] = []
-        for width in FAST_WIDTHS[size]:
+        for width in _choose(FAST_WIDTHS, size):
             layers += [
                 nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
                 nn.MaxPool2d(2),
@@ -123,15 +133,7 @@ class FastCNN(nn.Module):
                 nn.ReLU(inplace=True),
             ]
             channels = width
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(
-            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
-        )
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
-        return self.head(self.features(images))
+        super().__init__(layers, channels, num_classes)
 
 
 def build_model(

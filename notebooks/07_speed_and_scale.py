@@ -204,7 +204,7 @@ model = plain(new_large())
 show("usual loop", images_per_second(make_step(model, torch.optim.Adam(model.parameters())), loader))
 
 # %% [markdown]
-# **Rung 1, images in memory.** The whole data set fits into memory as bytes, three times over. So nothing is done for single images: a batch is one `index_select` on a tensor, and normalising is one multiplication and one subtraction for all its pixels. That is what `helpers.data.Batches` does.
+# **Rung 1, images in memory.** The whole data set fits into memory as bytes. So nothing is done for single images: a batch is one `index_select` on a tensor, and normalising is one multiplication and one subtraction for all its pixels. That is what `helpers.data.Batches` does.
 
 # %%
 batches = cifar10.to(device).batches("train", BATCH_SIZE, shuffle=True)
