@@ -19,7 +19,7 @@
 #
 # - count the operations of a network and say how fast your machine could be,
 # - find where the seconds of a training go, with a stopwatch and with a profiler,
-# - make a training several times as fast, step by step, and show what each step gave,
+# - make a training faster, step by step, and show what each step gave,
 # - compare speeds so that somebody else gets the same ratios,
 # - train on two processes, and know what is needed for many machines.
 #
@@ -266,7 +266,7 @@ show("pool first", images_per_second(fast_step, batches))
 # %% [markdown]
 # This is another model, so the bar says little by itself: the fast CNN computes more for an image, and spends less on all that is no multiplication. More images a second is no aim, either: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
 #
-# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it costs about a quarter. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*progressive resizing*). The speed of the whole run is the harmonic mean of the four speeds.
+# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*progressive resizing*). The speed of the whole run is the harmonic mean of the four speeds.
 
 # %%
 SIZES = (16, 20, 24, 32)
