@@ -119,6 +119,18 @@ def test_a_continued_run_equals_one_that_never_stopped(data, optimizer, schedule
     assert rest.best_epoch == history.best_epoch
 
 
+def test_a_continued_run_goes_on_with_images_of_its_epoch_s_size(data):
+    config = TrainingConfig(epochs=4, batch_size=64, augment=True, image_sizes=(16, 20, 28))
+    states = []
+    whole, history = train(
+        data, config, "cnn", after_epoch=lambda state: states.append(torch_copy(state))
+    )
+    for done in (1, 3):  # in the middle of a size, and where the size changes
+        model = build_model("cnn", data.image_shape, data.num_classes, "small", seed=9)
+        rest = fit(model, data, config, device=CPU, progress=False, state=states[done - 1])
+        assert same_weights(whole, model) and rest["train_loss"] == history["train_loss"]
+
+
 def torch_copy(state):
     """A state as it comes back from a file."""
     import io
