@@ -159,3 +159,26 @@ def build_model(
 def count_parameters(model: nn.Module) -> int:
     """The number of trainable numbers in `model`."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def output_shapes(model: nn.Module, image_shape: ImageShape) -> list[tuple[str, tuple[int, ...]]]:
+    """The layers of `model` in the order they run: class name, and shape of what comes out.
+
+    The batch axis is left out. The mode of the model and its running means stay as they are.
+    """
+    shapes: list[tuple[str, tuple[int, ...]]] = []
+
+    def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        shapes.append((type(layer).__name__, tuple(output.shape[1:])))
+
+    layers = [layer for layer in model.modules() if not any(layer.children())]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    training, device = model.training, next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, *image_shape, device=device))
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    return shapes

@@ -1,6 +1,7 @@
 """Figures that two chapters share. They take arrays and histories, and return the figure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,9 @@ from helpers.training import History
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 MARKERS = "osD^vPX*"
+# Inches. At this width the smallest text is still readable on a screen of 400 pixels.
+WIDTH = 6.4
+SMALLEST_TEXT = 9  # points
 
 
 def use_style() -> None:
@@ -23,10 +27,10 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": False,
-            "figure.dpi": 90,
+            "figure.dpi": 110,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
-            "font.size": 11,
+            "font.size": 10.5,
             "image.cmap": "gray",
             "lines.linewidth": 2,
         }
@@ -43,11 +47,13 @@ def show_images(
     """A grid of images (uint8, or float in [0, 1], `N x C x H x W`), each under its class name."""
     rows = -(-len(images) // columns)
     height = 1.0 if labels is None else 1.2
-    figure, axes = plt.subplots(rows, columns, figsize=(columns, rows * height), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * height * WIDTH / columns), squeeze=False
+    )
     for axis in axes.flat:
         axis.axis("off")
     for position, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
-        _draw(axis, image)
+        draw_image(axis, image)
         if labels is not None:
             label = int(labels[position])
             axis.set_title(classes[label] if classes else str(label), fontsize=9)
@@ -58,14 +64,14 @@ def show_images(
 
 def plot_histories(histories: Mapping[str, History], title: str | None = None) -> Figure:
     """Training loss (dashed), validation loss and validation accuracy against the epoch."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3))
     for position, (name, history) in enumerate(histories.items()):
         style = {"color": COLOURS[position % 8], "marker": MARKERS[position % 8], "markersize": 4}
         left.plot(history["epoch"], history["train_loss"], **style, linestyle="--")
         left.plot(history["epoch"], history["val_loss"], **style, label=name)
         accuracy = 100 * np.array(history["val_accuracy"])
         right.plot(history["epoch"], accuracy, **style, label=name)
-    left.set(xlabel="epoch", ylabel="loss (nats)", title="dashed: training, solid: validation")
+    left.set(xlabel="epoch", ylabel="loss (nats)", title="dashed: training")
     right.set(xlabel="epoch", ylabel="validation accuracy (%)")
     right.legend(fontsize=9)
     if title:
@@ -81,13 +87,15 @@ def plot_confusion(
     matrix = torch.bincount(labels * count + predictions, minlength=count**2)
     matrix = matrix.reshape(count, count).double()
     percent = (100 * matrix / matrix.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
-    figure, axis = plt.subplots(figsize=(6.4, 5.4))
+    figure, axis = plt.subplots(figsize=(WIDTH, 5.4))
     picture = axis.imshow(percent, cmap="cividis", vmin=0, vmax=100)
     for row, column in np.ndindex(percent.shape):
         if percent[row, column] >= 1:
             colour = "black" if percent[row, column] > 55 else "white"
             text = f"{percent[row, column]:.0f}"
-            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+            axis.text(
+                column, row, text, ha="center", va="center", color=colour, fontsize=SMALLEST_TEXT
+            )
     axis.set_xticks(range(count), classes, rotation=45, ha="right")
     axis.set_yticks(range(count), classes)
     axis.set(xlabel="predicted class", ylabel="true class", title=title or "")
@@ -101,27 +109,103 @@ def plot_mistakes(
     probabilities: Tensor,
     classes: Sequence[str],
     count: int = 12,
-    columns: int = 6,
+    columns: int = 4,
 ) -> Figure:
     """The wrong predictions (of `N` images) of which the model was most certain."""
     certainty, predictions = probabilities.max(dim=1)
     wrong = (predictions != labels).nonzero().flatten()
     wrong = wrong[certainty[wrong].argsort(descending=True)][:count]
     rows = -(-count // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.35 * columns, 1.9 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.1 * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, index in zip(axes.flat, wrong.tolist(), strict=False):
-        _draw(axis, images[index])
+        draw_image(axis, images[index])
         guess = f"{classes[predictions[index]]} ({100 * certainty[index]:.0f} %)"
-        axis.set_title(f"says {guess}\nis {classes[labels[index]]}", fontsize=8)
+        axis.set_title(f"says {guess}\nis {classes[labels[index]]}", fontsize=SMALLEST_TEXT)
     return figure
 
 
-def _draw(axis: plt.Axes, image: Tensor) -> None:
-    """Draw one image `C x H x W`, uint8 or float in [0, 1], grey or RGB."""
+def plot_architecture(
+    stages: Sequence[tuple[str, tuple[int, ...]]],
+    image: Tensor | None = None,
+    probabilities: Tensor | None = None,
+    classes: Sequence[str] | None = None,
+) -> Figure:
+    """The way of one image through a network, from left to right, with the real shapes.
+
+    Args:
+        stages: name and shape of every stage: `(C, H, W)` is drawn as a stack of maps, `(N,)` as a
+            column.
+        image: drawn at the left end (`C x H x W`, uint8 or float in [0, 1]).
+        probabilities: drawn as bars at the right end (one number a class).
+        classes: names of the bars.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 2.4))
+    axis.axis("off")
+    left = 0.0
+    if image is not None:
+        draw_image(axis, image, extent=(left, left + 1, -0.5, 0.5))
+        _label(axis, left + 0.5, "image", "")
+        left += 1.35
+    for name, shape in stages:
+        left += _draw_stage(axis, left, name, shape)
+    if probabilities is not None:
+        left += _draw_probabilities(axis, left, probabilities, classes)
+    margin = max(0.1, (8 - left) / 2)
+    axis.set(xlim=(-margin, left + margin), ylim=(-1.9, 1.65), aspect="equal")
+    figure.set_size_inches(WIDTH, WIDTH * 3.55 / (left + 2 * margin))
+    return figure
+
+
+def _label(axis: plt.Axes, x: float, name: str, shape: str) -> None:
+    axis.text(x, 1.4, name, ha="center", fontsize=SMALLEST_TEXT)
+    axis.text(x, -1.4, shape, ha="center", va="top", fontsize=SMALLEST_TEXT)
+
+
+def _draw_stage(axis: plt.Axes, left: float, name: str, shape: tuple[int, ...]) -> float:
+    """A stack of maps or a column, with its name and shape; returns the width it took."""
+    if len(shape) == 3:
+        sheets, side = min(5, 1 + int(np.log2(shape[0]))), 0.15 + 0.75 * min(1, shape[1] / 32)
+        for sheet in range(sheets):
+            shift = 0.07 * sheet
+            corner = (left + shift, 0.14 - side / 2 - shift)
+            axis.add_patch(plt.Rectangle(corner, side, side, facecolor=COLOURS[5], edgecolor="k"))
+        middle, width = left + (side + 0.07 * sheets) / 2, 1.15
+        text = f"{shape[0]} of\n{shape[1]}×{shape[2]}"
+    else:
+        height = 0.3 + 0.2 * np.log2(shape[0])
+        corner = (left + 0.2, -height / 2)
+        axis.add_patch(plt.Rectangle(corner, 0.2, height, facecolor=COLOURS[1], edgecolor="k"))
+        middle, width, text = left + 0.3, 0.85, f"{shape[0]:,}"
+    _label(axis, middle, name, text)
+    return width
+
+
+def _draw_probabilities(
+    axis: plt.Axes, left: float, probabilities: Tensor, classes: Sequence[str] | None
+) -> float:
+    """One bar a class, from 0 to 1; returns the width that they took."""
+    count = len(probabilities)
+    names = list(classes) if classes else [str(number) for number in range(count)]
+    start = left + 0.15 + 0.1 * max(map(len, names))
+    for row, (name, share) in enumerate(zip(names, probabilities.tolist(), strict=True)):
+        y = 1.3 - 2.6 * (row + 0.5) / count
+        axis.text(start - 0.05, y, name, ha="right", va="center", fontsize=SMALLEST_TEXT)
+        axis.add_patch(plt.Rectangle((start, y - 0.9 / count), 1, 1.8 / count, facecolor="0.93"))
+        bar = plt.Rectangle((start, y - 0.9 / count), share, 1.8 / count, facecolor=COLOURS[2])
+        axis.add_patch(bar)
+    _label(axis, start + 0.5, "probabilities", "0 to 1")
+    return start + 1.1 - left
+
+
+def draw_image(axis: plt.Axes, image: Tensor, **options: Any) -> None:
+    """Draw one image `C x H x W`, uint8 or float in [0, 1], grey or RGB.
+
+    `options` go to matplotlib's `imshow`.
+    """
     pixels = image.detach().cpu().permute(1, 2, 0).numpy()
     limit = 255 if image.dtype == torch.uint8 else 1
-    axis.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], vmin=0, vmax=limit)
+    axis.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], vmin=0, vmax=limit, **options)
     axis.set_xticks([])
     axis.set_yticks([])

@@ -27,6 +27,7 @@ from tools.course import (  # noqa: E402
     run_tool,
     write_if_changed,
 )
+from tools.frame import book_address  # noqa: E402
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -38,6 +39,8 @@ REMOTE = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""
     r"""|<link\b(?=[^>]*\brel=["']?stylesheet)[^>]*\bhref=["']?(?P<href>(?:https?:)?//[^"'\s>]+)"""
 )
+IMAGE = re.compile(r"<img\b[^>]*>")
+ALT = re.compile(r"""\balt=(["'])(?=[^"']*\w)""")
 
 
 def stage(course: Course, *, fast: bool) -> Path:
@@ -58,8 +61,9 @@ def stage(course: Course, *, fast: bool) -> Path:
         source = course.fast / f"{chapter.entry}.ipynb" if fast else chapter.notebook
         if fast and not source.exists():
             raise CourseError(f"no fast run of {chapter.entry}: python tools/run_fast.py first")
-        notebook = read_notebook(source)
-        write_if_changed(folder / f"{chapter.entry}.ipynb", notebook_text(notebook))
+        # In the book, links to its own pages lead to these pages.
+        text = notebook_text(read_notebook(source)).replace(book_address(course), "../book/")
+        write_if_changed(folder / f"{chapter.entry}.ipynb", text)
     package, path = MATHJAX
     mathjax = folder / "book" / "_static" / config["sphinx"]["config"]["mathjax_path"]
     mathjax.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +109,8 @@ def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
             found.append(f"{entry} does not say that it shows a fast run")
         if any(str(place) in text for place in private):
             found.append(f"{entry} shows a path of this machine")
+        unseen = [tag for tag in IMAGE.findall(text) if not ALT.search(tag)]
+        found += [f"{entry} has a picture without a text: {tag}" for tag in unseen]
         remote = [match["src"] or match["href"] for match in REMOTE.finditer(text)]
         found += [f"{entry} needs {address} to be read" for address in remote]
     if not (html / "index.html").exists():

@@ -33,6 +33,8 @@ from tools.course import (  # noqa: E402
 )
 
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
+# A link to a page of words, relative or with an address: in Colab only an address leads there.
+BOOK_LINK = re.compile(r"\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)book/")
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
@@ -74,6 +76,11 @@ def badges(entry: str, course: Course) -> str:
     )
 
 
+def book_address(course: Course) -> str:
+    """Where the pages of words are, the glossary among them, for a notebook opened alone."""
+    return f"{course.repository}/blob/{course.branch}/book/"
+
+
 def setup_cell(course: Course) -> str:
     """The code of the set-up cell."""
     return SETUP.format(url=course.repository, folder=course.repository.rsplit("/", 1)[-1])
@@ -90,7 +97,7 @@ def framed_readme(text: str, course: Course) -> str:
 
 
 def frame(notebook: NotebookNode, entry: str, course: Course) -> None:
-    """Put the current badges and set-up cell into a notebook.
+    """Put the current badges, links and set-up cell into a notebook.
 
     Raises:
         CourseError: the notebook has no place for them.
@@ -103,6 +110,9 @@ def frame(notebook: NotebookNode, entry: str, course: Course) -> None:
     if len(places) != 1 or places[0].cell_type != "code":
         raise CourseError(f'{entry}: exactly one code cell needs the tag "course-setup"')
     places[0].source = setup_cell(course)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = BOOK_LINK.sub(f"]({book_address(course)}", cell.source)
 
 
 def framed(chapter: Chapter, course: Course) -> tuple[str, str]:

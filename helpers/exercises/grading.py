@@ -1,0 +1,103 @@
+"""How an exercise is marked: ✅ right, ❌ wrong, with a hint, ⬜ not tried yet.
+
+A check is a function that takes what the reader wrote. It ends with one sentence of praise, or it
+stops at the first `expect` that does not hold, whose hint names the likely mistake:
+
+    @exercise("2.1")
+    def softmax_by_hand(softmax: Callable[[Tensor], Tensor]) -> str:
+        logits = torch.tensor([[1.0, 2.0]])
+        found = ask(softmax, logits)
+        expect(found.shape == logits.shape, "one probability for every logit is wanted")
+        return "each row adds up to 1"
+"""
+
+import copy
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+RIGHT, WRONG, UNTRIED = "✅", "❌", "⬜"
+
+Check = Callable[..., str]
+CHECKS: dict[str, Check] = {}
+
+
+class Verdict(NamedTuple):
+    """`mark` is RIGHT, WRONG or UNTRIED; `text` says why, in one line."""
+
+    mark: str
+    text: str
+
+
+class NotTried(Exception):
+    """The reader has not written an answer yet."""
+
+
+class Wrong(Exception):
+    """The answer is wrong; the message is the hint."""
+
+
+def exercise(number: str) -> Callable[[Check], Check]:
+    """Make a function the check of the exercise `number`, such as "2.1"."""
+
+    def register(check: Check) -> Check:
+        if number in CHECKS:
+            raise ValueError(f"exercise {number} has two checks")
+        CHECKS[number] = check
+        return check
+
+    return register
+
+
+def expect(condition: object, hint: str) -> None:
+    """Go on if `condition` is true.
+
+    Raises:
+        Wrong: it is false; `hint` is shown to the reader.
+    """
+    if not bool(condition):
+        raise Wrong(hint)
+
+
+def ask(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call what the reader wrote, with copies: it may change what it gets.
+
+    Raises:
+        NotTried: it returned nothing.
+        Wrong: it is no function.
+    """
+    if not callable(function):
+        raise Wrong("give the function itself, without calling it")
+    found = function(*(copy.deepcopy(argument) for argument in arguments))
+    if found is None or found is ...:
+        raise NotTried
+    return found
+
+
+def verdict(number: str, *answers: Any) -> Verdict:
+    """Judge an answer. Whatever its code raises becomes a hint, never a traceback.
+
+    Raises:
+        ValueError: there is no exercise of that number.
+    """
+    chapter = int(number.split(".")[0])
+    importlib.import_module(f"helpers.exercises.chapter_{chapter:02d}")
+    if number not in CHECKS:
+        raise ValueError(f"there is no exercise {number}")
+    try:
+        if any(answer is None or answer is ... for answer in answers):
+            raise NotTried
+        return Verdict(RIGHT, CHECKS[number](*answers))
+    except NotTried:
+        return Verdict(UNTRIED, "not tried yet: replace the dots with your answer")
+    except Wrong as hint:
+        return Verdict(WRONG, str(hint))
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "without a message"
+        return Verdict(WRONG, f"your code stopped with {type(error).__name__}: {reason}")
+
+
+def grade(number: str, *answers: Any) -> None:
+    """Print what `verdict` says of the answer to the exercise `number`."""
+    mark, text = verdict(number, *answers)
+    print(f"{mark} exercise {number}: {text}")

@@ -1,0 +1,107 @@
+"""Every solution passes its check, every stub does not, and typical mistakes get their hint."""
+
+import importlib
+from typing import Any
+
+import pytest
+
+from helpers.exercises import grade
+from helpers.exercises.grading import RIGHT, UNTRIED, WRONG, Verdict, ask, exercise, verdict
+from tests.course_text import CHAPTERS, Exercise, cells, exercises
+
+EXERCISES = [found for chapter in CHAPTERS for found in exercises(chapter)]
+FEWEST = {"exercises in a chapter": 4, "wrong answers": 3}
+
+
+def wrong_answers(number: str) -> dict[str, tuple[str, str]]:
+    """Typical mistakes: what it is -> (code, part of the hint that it has to get)."""
+    name = f"tests.wrong_answers.chapter_{int(number.split('.')[0]):02d}"
+    return importlib.import_module(name).WRONG_ANSWERS.get(number, {})
+
+
+WRONG_ANSWERS = [
+    pytest.param(found, code, hint, id=f"{found.number} {mistake}")
+    for found in EXERCISES
+    for mistake, (code, hint) in wrong_answers(found.number).items()
+]
+by_number = pytest.mark.parametrize("found", EXERCISES, ids=lambda found: found.number)
+
+
+@pytest.fixture(scope="module")
+def names() -> dict[str, dict[str, Any]]:
+    """What a chapter's cells of imports and of loading define: exercises build on nothing else."""
+    spaces: dict[str, dict[str, Any]] = {}
+    for chapter in CHAPTERS:
+        space: dict[str, Any] = {"__name__": "exercise"}
+        code = [cell.source for cell in cells(chapter) if cell.cell_type == "code"][1:]
+        loading = next(n for n, source in enumerate(code) if "load(" in source)
+        for source in code[: loading + 1]:
+            exec(compile(source, chapter.notebook.name, "exec"), space)
+        spaces[chapter.number] = space
+    return spaces
+
+
+def answered(found: Exercise, code: str, names: dict[str, dict[str, Any]]) -> Verdict:
+    """What the check says when `code` stands in the place of the stub."""
+    space = dict(names[found.chapter.number])
+    given: list[Verdict] = []
+    space["grade"] = lambda *arguments: given.append(verdict(*arguments))
+    exec(compile(code + "\n" + found.call, found.number, "exec"), space)
+    return given[0]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.key)
+def test_a_chapter_has_its_exercises_in_order(chapter) -> None:
+    numbers = [found.number for found in exercises(chapter)]
+    assert len(numbers) >= FEWEST["exercises in a chapter"]
+    assert numbers == [f"{int(chapter.number)}.{n + 1}" for n in range(len(numbers))]
+
+
+@by_number
+def test_a_stub_is_not_tried_yet(found: Exercise, names) -> None:
+    assert answered(found, found.stub, names).mark == UNTRIED
+
+
+@by_number
+def test_a_solution_is_right(found: Exercise, names) -> None:
+    assert found.solution, "the folded solution must follow the stub's cell"
+    mark, text = answered(found, found.solution, names)
+    assert mark == RIGHT, text
+
+
+@by_number
+def test_an_exercise_knows_typical_mistakes(found: Exercise) -> None:
+    assert len(wrong_answers(found.number)) >= FEWEST["wrong answers"]
+
+
+@pytest.mark.parametrize(("found", "code", "hint"), WRONG_ANSWERS)
+def test_a_typical_mistake_gets_its_hint(found: Exercise, code: str, hint: str, names) -> None:
+    mark, text = answered(found, code, names)
+    assert mark == WRONG
+    assert hint in text
+    assert "\n" not in text
+
+
+def test_what_the_code_raises_becomes_a_hint() -> None:
+    number = EXERCISES[0].number
+    mark, text = verdict(number, lambda *_: 1 / 0)
+    assert mark == WRONG and "\n" not in text
+
+
+def test_a_check_cannot_be_changed_through_its_arguments() -> None:
+    data = [1, 2]
+    assert ask(lambda values: values.append(3) or len(values), data) == 3
+    assert data == [1, 2]
+
+
+def test_an_unknown_number_and_a_second_check_are_refused() -> None:
+    with pytest.raises(ValueError, match="no exercise 1.99"):
+        verdict("1.99")
+    with pytest.raises(ValueError, match="two checks"):
+        exercise(EXERCISES[0].number)(lambda: "")
+
+
+def test_grade_prints_mark_number_and_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    grade(EXERCISES[0].number, None)
+    expected = f"{UNTRIED} exercise {EXERCISES[0].number}: not tried yet: "
+    assert capsys.readouterr().out.startswith(expected)
