@@ -70,7 +70,7 @@ from helpers.plots import COLOURS, show_images, use_style
 from helpers.profiles import budget
 
 use_style()
-scratch = tempfile.TemporaryDirectory()  # pictures and runs of this page; gone at its end
+scratch = tempfile.TemporaryDirectory()  # pictures and runs; gone at the page's end
 folder = Path(scratch.name)
 
 # %% [markdown]
@@ -94,7 +94,9 @@ CORNERS = {"circle": 60, "square": 4, "triangle": 3}  # 60 corners look round
 def draw(corners, rng):
     """One filled shape with so many corners, somewhere on a light canvas."""
     width, height = (int(side) for side in rng.integers(60, 160, 2))
-    picture = Image.new("RGB", (width, height), tuple(int(c) for c in rng.integers(200, 256, 3)))
+    picture = Image.new(
+        "RGB", (width, height), tuple(int(c) for c in rng.integers(200, 256, 3))
+    )
     radius = rng.uniform(0.3, 0.45) * min(width, height)
     x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
     turn = rng.uniform(0, 2 * math.pi)
@@ -115,12 +117,12 @@ for part, count in (("train", 80), ("test", 20)):
         print(f"shapes/{part}/{name}: {len(find_images(place))} pictures")
 
 # %% mystnb={"image": {"alt": "Drawn circles, squares and triangles in several colours, on canvases of different widths and heights."}}
-figure, axes = plt.subplots(3, 7, figsize=(8, 3.6))
+figure, axes = plt.subplots(3, 7, figsize=(6.4, 3.4))
 for row, name in zip(axes, CORNERS):
     for axis, path in zip(row, find_images(folder / "shapes" / "train" / name)):
         picture = read_image(path)
         axis.imshow(picture)
-        axis.set_title(f"{picture.width} × {picture.height}", fontsize=8)
+        axis.set_title(f"{picture.width} × {picture.height}", fontsize=9)
         axis.axis("off")
 plt.show()
 
@@ -130,7 +132,9 @@ plt.show()
 # %%
 (folder / "shapes" / "train" / ".DS_Store").write_bytes(b"where the icons stand")
 whole = find_images(folder / "shapes" / "train" / "circle")[0].read_bytes()
-(folder / "shapes" / "train" / "circle" / "torn.png").write_bytes(whole[: len(whole) // 2])
+(folder / "shapes" / "train" / "circle" / "torn.png").write_bytes(
+    whole[: len(whole) // 2]
+)
 print("written: .DS_Store and torn.png")
 
 # %% [markdown]
@@ -138,12 +142,14 @@ print("written: .DS_Store and torn.png")
 #
 # In a terminal you would type the line behind the dollar sign. Here a function does it for us and shows what comes back.
 
+
 # %%
 def start(script, *arguments):
     """Run a script of the course in our folder, as a terminal would."""
-    plain = {"PYTHONUTF8": "1", "FORCE_COLOR": ""}  # no codes for bold type, which a page cannot show
+    plain = {"PYTHONUTF8": "1", "FORCE_COLOR": ""}  # a page cannot show bold type
     command = [sys.executable, str(root / script), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", env=os.environ | plain)
+    options = {"cwd": folder, "capture_output": True, "encoding": "utf-8"}
+    return subprocess.run(command, env=os.environ | plain, **options)
 
 
 def run(script, *arguments):
@@ -156,10 +162,16 @@ def run(script, *arguments):
 
 def best_guesses(checkpoint, *pictures):
     """What `predict.py --json` answers, as Python lists and dicts."""
-    return json.loads(start("predict.py", "--checkpoint", checkpoint, "--json", *pictures).stdout)
+    return json.loads(
+        start("predict.py", "--checkpoint", checkpoint, "--json", *pictures).stdout
+    )
 
 
-status = run("train.py", *"--dataset shapes --epochs 15 --batch-size 16 --lr 0.05 --out runs/shapes --quiet".split())
+status = run(
+    "train.py",
+    *"--dataset shapes --epochs 15 --batch-size 16 --lr 0.05".split(),
+    *"--out runs/shapes --quiet".split(),
+)
 check(status == 0, "the training went through")
 
 # %% [markdown]
@@ -173,7 +185,7 @@ for path in sorted((folder / "runs" / "shapes").glob("[!.]*")):
 
 # %%
 result = json.loads((folder / "runs" / "shapes" / "result.json").read_text())
-for name in ("test_accuracy", "best_val_accuracy", "epochs", "parameters", "data_source"):
+for name in "test_accuracy best_val_accuracy epochs parameters data_source".split():
     print(f"{name:18}{result[name]}")
 check(result["test_accuracy"] > 0.8, "the small CNN tells the three shapes apart")
 
@@ -185,7 +197,11 @@ check(result["test_accuracy"] > 0.8, "the small CNN tells the three shapes apart
 # %% mystnb={"image": {"alt": "The same drawn shapes as 32 by 32 pixel pictures; some circles have become ellipses."}}
 with chdir(folder):
     shapes = load("shapes/test")  # one folder of classes is a data set too
-first = [int(n) for label in range(3) for n in (shapes.train.labels == label).nonzero()[:8, 0]]
+first = [
+    int(n)
+    for label in range(3)
+    for n in (shapes.train.labels == label).nonzero()[:8, 0]
+]
 show_images(shapes.train.images[first], shapes.train.labels[first], shapes.classes)
 plt.show()
 
@@ -223,7 +239,10 @@ for answer in answers:
     best = answer["predictions"][0]
     print(f"{Path(answer['path']).name:16}{best['class']:10}{best['probability']:.2f}")
 right = sum(answer["predictions"][0]["class"] in answer["path"] for answer in answers)
-check(len(answers) == 3 and right >= 2, "at least two of the three new pictures are recognised")
+check(
+    len(answers) == 3 and right >= 2,
+    "at least two of the three new pictures are recognised",
+)
 
 # %% [markdown]
 # ## A digit on paper
@@ -240,29 +259,40 @@ check(len(answers) == 3 and right >= 2, "at least two of the three new pictures 
 
 # %% mystnb={"image": {"alt": "Left, a black 7 at the edge of a white sheet and its negative. Right, what the model sees of both: the same white 7 in the middle of a black square."}}
 sheet = Image.new("L", (420, 300), "white")
-ImageDraw.Draw(sheet).line([(250, 60), (360, 55), (290, 250)], fill="black", width=24, joint="curve")
+ImageDraw.Draw(sheet).line(
+    [(250, 60), (360, 55), (290, 250)], fill="black", width=24, joint="curve"
+)
 sheet.save(folder / "seven.png")
 ImageOps.invert(sheet).save(folder / "seven-on-black.png")
 
-figure, axes = plt.subplots(1, 4, figsize=(8, 2))
+figure, axes = plt.subplots(1, 4, figsize=(6.4, 2))
 for axis, name in zip(axes[::2], ("seven.png", "seven-on-black.png")):
     axis.imshow(read_image(folder / name), cmap="gray", vmin=0, vmax=255)
-    axis.set_title(name, fontsize=8)
+    axis.set_title(name, fontsize=9)
 for axis, name in zip(axes[1::2], ("seven.png", "seven-on-black.png")):
-    axis.imshow(read_digit(read_image(folder / name)).pixels, cmap="gray", vmin=0, vmax=255)
-    axis.set_title("what the model sees", fontsize=8)
+    axis.imshow(
+        read_digit(read_image(folder / name)).pixels, cmap="gray", vmin=0, vmax=255
+    )
+    axis.set_title("what the model sees", fontsize=9)
 for axis in axes:
     axis.set(xticks=[], yticks=[])
 plt.show()
 
 # %%
 epochs = budget(full="2", fast="20")  # the bundled sample is a fifteenth of MNIST
-start("train.py", *f"--model linear --dataset mnist --epochs {epochs} --out runs/mnist --quiet".split())
+start(
+    "train.py",
+    *f"--model linear --dataset mnist --epochs {epochs}".split(),
+    *"--out runs/mnist --quiet".split(),
+)
 answers = best_guesses("runs/mnist/best.pt", "seven.png", "seven-on-black.png")
 for answer in answers:
     best = answer["predictions"][0]
     print(f"{answer['path']:20}{best['class']:3}{best['probability']:.2f}")
-check(answers[0]["predictions"] == answers[1]["predictions"], "black on white and white on black give the same answer")
+check(
+    answers[0]["predictions"] == answers[1]["predictions"],
+    "black on white and white on black give the same answer",
+)
 
 # %% [markdown]
 # For a photo of your own handwriting: a thick pen, one digit, even light, and nothing in the picture but paper. A dark table at the border would be taken for the ground.
@@ -271,9 +301,10 @@ check(answers[0]["predictions"] == answers[1]["predictions"], "black on white an
 #
 # **Loud: the folder is not what it seems.** Here are the usual cases and what the course says. Each message names the place.
 
+
 # %%
 def small_set(name, *places):
-    """A data set of three pictures in each place; in a place that ends with 0, of none."""
+    """A data set of three pictures in each place; of none where it ends with 0."""
     for place in places:
         target = folder / name / place.removesuffix("0")
         target.mkdir(parents=True)
@@ -310,7 +341,10 @@ check(statuses == [2, 2, 2], "nothing could be done, so the exit status is 2")
 guesses = best_guesses("runs/shapes/best.pt", "seven.png")[0]["predictions"]
 for guess in guesses:
     print(f"{guess['probability']:.3f}")
-check(guesses[0]["probability"] > 1 / 3, "the model prefers one of its classes, although none is right")
+check(
+    guesses[0]["probability"] > 1 / 3,
+    "the model prefers one of its classes, although none is right",
+)
 
 # %% [markdown]
 # No message can warn you of this. A high probability means "rather this than the other classes", not "certainly this". If other things can turn up, give them a class of their own.
