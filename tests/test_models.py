@@ -11,6 +11,7 @@ from helpers.models import (
     LinearClassifier,
     build_model,
     count_parameters,
+    output_shapes,
 )
 
 
@@ -91,3 +92,16 @@ def test_count_leaves_frozen_parameters_out():
     model = nn.Linear(3, 2)
     model.bias.requires_grad_(False)
     assert count_parameters(model) == 6
+
+
+def test_output_shapes_follow_the_images_way_and_leave_the_model_as_it_was():
+    model = build_model("cnn", (3, 32, 32), 10, "small").train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    shapes = output_shapes(model, (3, 32, 32))
+    names = [name for name, _ in shapes]
+    assert names == [type(m).__name__ for m in [*model.features, *model.head]]
+    assert [shape for name, shape in shapes if name == "MaxPool2d"] == [(32, 16, 16), (64, 8, 8)]
+    assert shapes[-1] == ("Linear", (10,))
+    assert model.training
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())

@@ -145,10 +145,43 @@ def test_pages_are_looked_at(course: Course) -> None:
     course.html.mkdir(parents=True)
     page = course.html / "book" / "index.html"
     page.parent.mkdir()
-    page.write_text(f'<img src="https://elsewhere/a.png"> {course.root}/x')
+    page.write_text(f'<img src="https://elsewhere/a.png" alt="a cat"> {course.root}/x')
     found = "\n".join(build_book.faults(course.html, course, fast=True))
     for part in ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png"):
         assert part in found
+
+
+@pytest.mark.parametrize(
+    ("picture", "seen"),
+    [
+        ('<img src="a.png" alt="a cat">', True),
+        ("<img alt='a cat' src='a.png'>", True),
+        ('<img src="a.png">', False),
+        ('<img src="a.png" alt="">', False),
+        ('<img src="a.png" alt=" ">', False),
+        ('<img data-alt-text="x" src="a.png">', False),
+    ],
+)
+def test_every_picture_of_a_page_has_a_text(course: Course, picture: str, seen: bool) -> None:
+    page = course.html / "book" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(picture)
+    faults = "\n".join(build_book.faults(course.html, course, fast=False))
+    assert ("picture without a text" in faults) is not seen
+
+
+def test_links_to_the_words_lead_there_from_everywhere(course: Course) -> None:
+    """Written short, stored with an address, and short again in the book."""
+    pair = course.root / "notebooks" / "01_small.py"
+    text = pair.read_text(encoding="utf-8")
+    pair.write_text(text + "\n# %% [markdown]\n# A [word](../book/words.md#word).\n", "utf-8")
+    frame.main([], course)
+    stored = (course.root / "notebooks" / "01_small.ipynb").read_text(encoding="utf-8")
+    address = f"[word]({course.repository}/blob/{course.branch}/book/words.md#word)"
+    assert address in stored and address in pair.read_text(encoding="utf-8")
+    assert frame.drift(course) == []
+    staged = build_book.stage(course, fast=False) / "notebooks" / "01_small.ipynb"
+    assert "[word](../book/words.md#word)" in staged.read_text(encoding="utf-8")
 
 
 def test_an_appendix_is_a_page_with_a_name_and_no_number(course: Course) -> None:
