@@ -136,11 +136,12 @@ def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingC
             epochs=5,
             batch_size=64,
             optimizer="sgd",
-            lr=0.05,
+            lr=0.1,
             nesterov=True,
             weight_decay=5e-4,
             scheduler="linear",
             warmup_epochs=1,
+            label_smoothing=0.1,
             augment=True,
             precision="auto",
         )
