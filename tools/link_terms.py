@@ -45,7 +45,7 @@ COMMENT = re.compile(r"<!-- (?P<kind>also|only|from): (?P<value>.*?) -->")
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
 HEADING = re.compile(r"^(?P<level>#{1,6})[ \t]+(?P<title>.*?)[ \t]*$")
 SKIPPED_SECTIONS = ("Exercises", "Quiz", "Try it yourself")
-OBJECTIVES = "What you will learn"
+OBJECTIVES, AFTER_OBJECTIVES = "What you will learn", "**Before you start**"
 # What stands in running text and is none. A link to the glossary comes before other links.
 HIDDEN = re.compile(
     r"<details\b.*?</details>"
@@ -100,7 +100,8 @@ def with_plural(word: str) -> str:
     """An expression for a word in singular and plural."""
     if re.search(r"[^aeiou]y$", word):
         return f"{re.escape(word[:-1])}(?:y|ies)"
-    return re.escape(word) + ("(?:es)?" if re.search(r"(?:s|x|z|ch|sh)$", word) else "s?")
+    hissing = re.search(r"(?:s|x|z|ch|sh)$", word)  # but epochs, stomachs
+    return re.escape(word) + ("(?:e?s)?" if hissing else "s?")
 
 
 def read_terms(text: str) -> list[Term]:
@@ -158,43 +159,45 @@ class Finder:
         return {self.owner(match).slug for match in self.pattern.finditer(text)}
 
 
-def running(cells: list[str]) -> list[list[tuple[str, bool]]]:
-    """For each markdown cell its pieces in order, and whether a piece is running text."""
-    result = []
-    skipping, objectives = 0, False  # the level of the heading of a skipped section
-    for source in cells:
-        pieces: list[tuple[str, bool]] = []
+class Reader:
+    """Goes through the markdown cells of a chapter and knows under which heading it is."""
+
+    def __init__(self) -> None:
+        self.skipping = 0  # the level of the heading of a skipped section
+        self.objectives = False
+
+    def pieces(self, source: str) -> list[tuple[str, bool]]:
+        """The pieces of a cell in order, and whether each is running text."""
+        found: list[tuple[str, bool]] = []
         place = 0
-
-        def plain(
-            end: int,
-            source: str = source,
-            pieces: list[tuple[str, bool]] = pieces,
-        ) -> None:
-            nonlocal place, objectives
-            text = source[place:end]
-            if objectives:  # the list ends where the text about this chapter begins
-                listed, start, rest = text.partition("**Before you start**")
-                pieces.append((listed, False))
-                objectives = not start
-                text = start + rest
-            pieces.append((text, not (skipping or objectives)))
-            place = end
-
         for match in HIDDEN.finditer(source):
-            plain(match.start())
+            found += self._text(source[place : match.start()])
+            found.append((match[0], False))
+            place = match.end()
             heading = HEADING.match(match[0])
             if heading:
-                level = len(heading["level"])
-                title = heading["title"]
-                if not skipping or level <= skipping:
-                    skipping = level if title in SKIPPED_SECTIONS else 0
-                objectives = title == OBJECTIVES
-            pieces.append((match[0], False))
-            place = match.end()
-        plain(len(source))
-        result.append([(text, linked) for text, linked in pieces if text])
-    return result
+                self._enter(len(heading["level"]), heading["title"])
+        found += self._text(source[place:])
+        return [(text, plain) for text, plain in found if text]
+
+    def _enter(self, level: int, title: str) -> None:
+        if not self.skipping or level <= self.skipping:
+            self.skipping = level if title in SKIPPED_SECTIONS else 0
+        self.objectives = title == OBJECTIVES
+
+    def _text(self, text: str) -> list[tuple[str, bool]]:
+        listed = ""
+        if self.objectives:  # the list ends where the text about this chapter begins
+            listed, start, rest = text.partition(AFTER_OBJECTIVES)
+            self.objectives = not start
+            text = start + rest
+        return [(listed, False), (text, not self.skipping)]
+
+
+def running(cells: list[str]) -> list[list[tuple[str, bool]]]:
+    """For each markdown cell its pieces in order, and whether each is running text."""
+    reader = Reader()
+    return [reader.pieces(source) for source in cells]
 
 
 def unlinked(cells: list[str], finder: Finder) -> list[str]:
