@@ -257,7 +257,7 @@ def test_whole_words(text: str, found: set[str]) -> None:
 
 PIECES = st.sampled_from(
     "batch|Batch sizes|mini-batch|Adam|epoch|epochs|cross-entropy loss|nats|word"
-    "| |. |, |\n|\n\n|**|*|`|``|$|$$|[|]|(|)|](|](x)|[batch](y)|!|<|>|<b>|</b>|<!--|-->"
+    "| |. |, |\n|\n\n|**|*|`|``|$|$$|[|]|(x)|)|[batch](y)|!|<|>|<b>|</b>|<!--|-->"
     "|\n```\n|\n## A\n|\n## Quiz\n|\n### Try it yourself\n|<details>|</details>"
     "|\n## What you will learn\n|**Before you start**|https://a.b/epoch|\n**Time**: |- "
     "|[batch](../book/glossary.md#batch)|[it](../book/glossary.md#epoch)|_|-|.py".split("|")

@@ -57,7 +57,7 @@ HIDDEN = re.compile(
     r"|\[(?P<text>[^\[\]]+)\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)"
     r"book/glossary\.md\#(?P<slug>[\w-]+)\)"
     r"|!?\[(?:[^\[\]]|\[[^\[\]]*\])*\]\([^)]*\)"
-    r"|</?[A-Za-z][^>\n]*>|<https?://[^>\s]+>|https?://[^\s)]+",
+    r"|</?[A-Za-z][^>\n]*>|<https?://[^>\s]+>|(?<!\w)https?://[^\s)]+",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -147,7 +147,7 @@ class Finder:
             for letter, words in groupby(longest, key=lambda word: word[0])
         }
         parts = "|".join(f"(?=(?i:{re.escape(a)}))(?:{words})" for a, words in letters.items())
-        pattern = re.compile(rf"(?<![\w./-])(?:{parts or '(?!)'})(?![\w-]|[./]\w)")
+        pattern = re.compile(rf"(?<![\w./!-])(?<!\]\()(?:{parts or '(?!)'})(?![\w-]|[./]\w)")
         return cls(pattern, tuple(found[word][1] for word in longest))
 
     def owner(self, match: re.Match[str]) -> Term:
