@@ -78,6 +78,7 @@ def alternative_texts(path: Path) -> str:
 
 def american(text: str) -> list[str]:
     """The words of a text, headings and tables too but no code, that are not spelled British."""
+    text = re.sub(r"\[[^\[\]]*\]\(https?:[^)]*\)", " ", text)  # titles keep their spelling
     words = re.findall(r"[A-Za-z]+", plain(text))
     ize = [word for word in words if IZE.fullmatch(word) and not NOT_IZE.search(word)]
     return ize + [word for word in words if AMERICAN.match(word)]
