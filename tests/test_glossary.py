@@ -54,7 +54,8 @@ def first_pieces(chapter: Chapter) -> dict[str, tuple[bool, str]]:
     for pieces in running(list(markdown(chapter))):
         for text, plain in pieces:
             target = link.fullmatch(text)
-            if target:
+            term = FINDER.pattern.fullmatch(target["text"]) if target else None
+            if target and term and FINDER.owner(term).slug == target["slug"]:
                 found.setdefault(target["slug"], (True, target["text"]))
             for match in FINDER.pattern.finditer(text) if plain else ():
                 near = text[max(0, match.start() - 30) : match.end() + 30].replace("\n", " ")
