@@ -152,7 +152,7 @@ def test_symbols_are_unique_and_have_a_chapter() -> None:
     for row in rows:
         columns = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(columns) == 5 and all(columns), f"book/notation.md: five columns: {row}"
-        entry = re.search(r"\]\(\.\./(notebooks/\w+)\)$", columns[4])
+        entry = re.search(r"\]\(\.\./(notebooks/\w+)\.ipynb\)$", columns[4])
         assert entry and entry[1] in COURSE.entries, f"book/notation.md: which chapter? {row}"
     meanings = Counter(tuple(row.split("|")[1:3]) for row in rows)
     assert max(meanings.values()) == 1, "book/notation.md: a row is there twice"

@@ -161,16 +161,16 @@ def test_links_with_other_words_stay_and_repeated_ones_go(course: Course) -> Non
 def test_glossary_names_the_chapter(course: Course) -> None:
     link_terms.main([], course)
     text = {part.split("\n")[0]: part for part in glossary(course).split("### ")[1:]}
-    one, two = "[chapter 1](../notebooks/01_one)", "[chapter 2](../notebooks/02_two)"
+    one, two = "[chapter 1](../notebooks/01_one.ipynb)", "[chapter 2](../notebooks/02_two.ipynb)"
     assert f"Some images.\n\nFirst used in {one}\n" in text["Batch"]
     for name in ("Adam", "Process", "Cross-entropy"):
         assert f"First used in {two}\n" in text[name]
-    assert "First used in [More](../notebooks/more)\n" in text["Epoch"]
+    assert "First used in [More](../notebooks/more.ipynb)\n" in text["Epoch"]
 
 
 def test_a_term_outside_running_text_has_a_chapter_and_no_link(course: Course) -> None:
     link_terms.main([], course)
-    assert "A unit.\n\nFirst used in [chapter 1](../notebooks/01_one)\n" in glossary(course)
+    assert "A unit.\n\nFirst used in [chapter 1](../notebooks/01_one.ipynb)\n" in glossary(course)
 
 
 def test_a_second_run_changes_nothing_before_and_after_framing(

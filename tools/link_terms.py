@@ -239,7 +239,7 @@ def reference(chapter: Chapter, cells: list[str]) -> str:
     """The link of a "First used in" line."""
     title = re.search(r"^# (.*)$", "\n".join(cells), re.MULTILINE)
     name = f"chapter {int(chapter.number)}" if chapter.number else (title or [""] * 2)[1]
-    return f"[{name.strip()}](../{chapter.entry})"
+    return f"[{name.strip()}](../{chapter.entry}.ipynb)"
 
 
 def with_first_use(text: str, first: dict[str, str]) -> str:
