@@ -398,8 +398,8 @@ for data, block in ((mnist, axes[:2]), (cifar10, axes[2:])):
             axis.set_title(f"{distances[row, column]:.1f}\n{name}", fontsize=9)
             axis.axis("off")
 plt.show()
-print(f"with the same label: {100 * same_class[1]:.1f} % of a digit's neighbours,", end=" ")
-print(f"{100 * same_class[3]:.1f} % of a colour image's")
+print(f"same label: {100 * same_class[1]:.1f} % of the neighbours of digits,", end=" ")
+print(f"{100 * same_class[3]:.1f} % of those of colour images")
 check(same_class[1] > 0.85, "a digit's neighbours nearly always show the same digit")
 check(same_class[3] < 0.5, "most neighbours of a colour image show something else")
 
@@ -481,7 +481,7 @@ check(near[1] > near[3], "it is the digits that come closest to each other")
 
 # %% mystnb={"image": {"alt": "Twelve suspicious digits, each under its label and the label that most of its ten neighbours have: some are badly written, some might be labelled wrongly."}}
 def second_look(split, k=10):
-    """How many of k neighbours share an image's label, how many agree on which other."""
+    """How many of k neighbours share the label, how many agree on which other."""
     rows = flat(split.images)
     _, index = nearest(rows, rows, k + 1)  # the nearest of all is the image itself
     votes = torch.nn.functional.one_hot(split.labels[index[:, 1:]], 10).sum(dim=1)
@@ -856,15 +856,15 @@ grade("1.7", my_classifier)
 #
 # ```python
 # def my_classifier(train_images, train_labels, images):
-#     moves = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
-#     moved = [train_images.roll(move, dims=(2, 3)) for move in moves]
+#     steps = (-1, 0, 1)
+#     moved = [train_images.roll((a, b), dims=(2, 3)) for a in steps for b in steps]
 #     known = torch.cat(moved).flatten(1).float()
-#     labels = train_labels.repeat(len(moves))
+#     labels = train_labels.repeat(len(moved))
 #     distances = torch.cdist(images.flatten(1).float(), known)
 #     return labels[distances.argmin(dim=1)]
 # ```
 #
-# This is augmentation: every training image also stands there moved by a pixel, in four directions. There are many other ways, such as blurring the images, or making the digits upright first.
+# This is augmentation: every training image also stands there moved by a pixel, in eight directions. There are other ways, such as blurring the images or making the digits upright first. Blurring and moving together gain still more.
 #
 # </details>
 #

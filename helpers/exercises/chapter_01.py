@@ -124,7 +124,7 @@ def majority_accuracy(function: Callable[[Tensor, Tensor], float]) -> str:
 
 @exercise("1.4")
 def channel_stats(function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> str:
-    images = _random_images(1, 6, 3, 5, 4)
+    images = _random_images(1, 6, 3, 20, 15)
     images[:, 1] //= 2  # channels that differ
     images[:3, 2] //= 4  # and images that differ
     pixels = images.double() / 255
