@@ -75,7 +75,7 @@ device = best_device()
 #
 # A **data set** is a collection of examples: here images, each with its **label**, the name of what it shows. The possible labels are the **classes**.
 #
-# **MNIST**: handwritten digits, grey, 28 × 28 pixels. **CIFAR-10**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from; that belongs beside every number we will compute.
+# **MNIST**: handwritten digits, grey, 28 × 28 pixels. **CIFAR-10**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from. That belongs beside every number that we compute.
 
 # %% tags=["nbval-ignore-output"]
 mnist, cifar10 = load("mnist"), load("cifar10")
@@ -188,7 +188,7 @@ print(score(my_guesses, quiz.labels, cifar10.classes))
 truth = " ".join(cifar10.classes[label] for label in quiz.labels)
 record("guesses.cifar10", answers=truth)
 best = score(truth, quiz.labels, cifar10.classes)
-check(best.startswith("✅ 10 of 10"), "it can count")
+check(best.startswith("✅ 10 of 10"), "ten right answers count as ten")
 
 # %% [markdown]
 # <details><summary>The answers, for the ten images that are stored in the book</summary>
@@ -293,7 +293,7 @@ check(on_hundred[best] > 0.16, "the best of a thousand seems far better than cha
 check(on_fresh[best] < 0.14, "but on fresh images it is as good as dice are")
 
 # %% [markdown]
-# Real choices are smaller than a thousand dice, but the effect is the same. So we choose on validation, and the test images wait. The validation split here is a tenth of the original training images. It has the same share of every class (it is **stratified**), and it is always the same.
+# You will compare fewer models than a thousand, but the effect is the same. So we choose on validation, and the test images wait. The validation split here is a tenth of the original training images. It has the same share of every class (it is **stratified**), and it is always the same.
 
 # %%
 for data in (mnist, cifar10):
@@ -349,7 +349,29 @@ del normalised, pixels  # four and eight bytes a number: too many to keep
 # %% [markdown]
 # ## How far apart are two images?
 #
-# Lay two images on top of each other and subtract them, pixel by pixel. If little is left, they are close. To make one number of it, square the differences, add them up and take the root:
+# Lay two images on top of each other and subtract them, pixel by pixel. If little is left, they are close.
+
+# %% mystnb={"image": {"alt": "Two pairs of digits, each with its difference: two images of the same digit leave less light in the picture of the difference than two different digits."}}
+def squared_difference(a, b):
+    return (a.float() - b.float()) ** 2 / 255**2
+
+
+ones, zeros = (mnist.train.images[mnist.train.labels == n] for n in (1, 0))
+figure, axes = plt.subplots(1, 6, figsize=(6.4, 1.5))
+for block, b in ((axes[:3], ones[1]), (axes[3:], zeros[0])):
+    a = ones[0]
+    pictures = {"a": a, "b": b, "(a − b)²": squared_difference(a, b)}
+    for axis, (name, picture) in zip(block, pictures.items()):
+        draw_image(axis, picture)
+        axis.set_title(name, fontsize=9)
+        axis.axis("off")
+plt.show()
+same = squared_difference(ones[0], ones[1]).sum()
+other = squared_difference(ones[0], zeros[0]).sum()
+check(same < other, "two ones differ less than a one and a nought")
+
+# %% [markdown]
+# To make one number of it, square the differences, add them up and take the root:
 #
 # $$d(a, b) = \sqrt{\textstyle\sum_i (a_i - b_i)^2}$$
 #
@@ -408,7 +430,7 @@ check(same_class[3] < 0.5, "most neighbours of a colour image show something els
 #
 # We can draw this. An image with 784 pixels is a point in a space with 784 axes. **PCA** (principal component analysis) finds the directions in which the points spread most. We look along the first two. The digits form clouds that overlap a little. The classes of colour images lie on top of each other.
 
-# %% mystnb={"image": {"alt": "Two scatter plots of images projected to two dimensions, coloured by class: the digits form separate clouds, the classes of colour images lie on top of each other."}}
+# %% mystnb={"image": {"alt": "Two scatter plots of images projected to two dimensions, coloured by class: the digits form clouds that overlap a little, the classes of colour images lie on top of each other."}}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 4))
 for data, axis in zip((mnist, cifar10), axes):
     rows, labels = flat(data.train.images[:2000]).cpu(), data.train.labels[:2000]
@@ -473,7 +495,7 @@ check(near[1] > near[3], "it is the digits that come closest to each other")
 # %% [markdown]
 # Among the digits the closest pairs are plain strokes: two people drew the same 1. A small distance alone is no proof. Among the photographs of CIFAR-10 the closest pairs are real twins. (In the drawn stand-in they are drawings with similar colours.) Always look at the pairs before you believe a number.
 #
-# Our search finds only the clearest cases. A thorough study found that [3.3 % of the test images of CIFAR-10](https://arxiv.org/abs/1902.00423) have a near-duplicate among the training images. We leave the splits as they are, so that scores can be compared with those of others. But keep in mind: all published scores on CIFAR-10 are a little too good.
+# Our search finds only the clearest cases. A thorough study found that [3.3 % of the test images of CIFAR-10](https://arxiv.org/abs/1902.00423) have a near-duplicate among the training images. We leave the splits as they are, so that scores can be compared with those of others. But keep in mind: published scores on CIFAR-10 may be a little too good.
 #
 # ## Are the labels right?
 #
@@ -517,7 +539,7 @@ check(lonely[1] < 0.02, "fewer than two digits in a hundred: a list that can be 
 check(lonely[3] > 0.08, "more than eight colour images in a hundred: too many to read")
 
 # %% [markdown]
-# Of the digits, the list is short enough to read. Of the colour images it would be endless, and most of those labels are right: the distance fails, not the people. A search for wrong labels is only as good as the eyes that search. In chapter 3 a trained network does the same work better. Look at the images for which it is certain of another class.
+# Of the digits, the list is short enough to read. Of the colour images it would be endless, and most of those labels are right: the distance fails, not the people. A search for wrong labels is only as good as the eyes that search. A trained network has better eyes. Chapter 3 looks at the images for which it is certain of another class.
 #
 # ## Augmentation: which changes keep the label?
 #
