@@ -26,7 +26,7 @@
 #
 # **Before you start**: some Python. No knowledge of deep learning is needed.
 #
-# **Time**: read about 35 minutes; the full run takes <!-- result:chapters.01.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->?<!-- /result -->.
+# **Time**: read about 35 minutes; the full run takes <!-- result:chapters.01.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->12 s<!-- /result -->.
 #
 # **The question**: what does a computer see when it looks at an image, and what must we know about a data set before we train on it?
 
@@ -271,7 +271,7 @@ plt.show()
 #
 # **Think first**: how many of the hundred does the best one name rightly? And how many per cent of fresh images?
 
-# %% mystnb={"image": {"alt": "Histogram of the scores of a thousand random guessers around ten per cent; the best lies near twenty per cent, but on fresh images the same guesser falls back to about ten."}}
+# %% mystnb={"image": {"alt": "Histogram of the scores of a thousand random guessers around ten per cent; the best lies far to the right, but on fresh images the same guesser falls back among the others."}}
 generator = torch.Generator().manual_seed(1)
 truth = mnist.val.labels[:400]
 dice = torch.randint(0, 10, (1000, 400), generator=generator)
@@ -524,7 +524,7 @@ for axis, position in zip(axes.flat, worst):
 plt.show()
 
 # %% [markdown]
-# **Suspicious is not wrong.** Most of these digits are written in a rare way: a narrow 8, a 2 with a flat foot, a 7 without much of a roof. Of a few you may doubt the label. So the list is a reason to look, and never a reason to change or delete an image unseen. Rare but right examples are those from which a model learns most.
+# **Suspicious is not wrong.** Most of these digits are written in a rare way: a narrow 8, a 2 without a loop, a 6 like a stroke. Of a few you may doubt the label. In the book's picture one 8 looks much like a 6, and one 3 like a 7. So the list is a reason to look, and never a reason to change or delete an image unseen. Rare but right examples are those from which a model learns most.
 #
 # **Think first**: will the same search work for the photographs?
 
@@ -617,7 +617,7 @@ plt.show()
 #
 # **Think first**: half of the validation images have a twin. How much does the validation score rise? How much better has the method become?
 
-# %% mystnb={"image": {"alt": "Accuracy against the share of validation images with a twin in training: the score of all validation images climbs steeply, the score of those without a twin stays flat."}}
+# %% mystnb={"image": {"alt": "Accuracy against the share of validation images with a twin in training: the score of all validation images climbs steeply, the score of those without a twin hardly changes."}}
 train, val = cifar10.train[: budget(full=10_000, fast=3_000)], cifar10.val[:400]
 shares = (0.0, 0.1, 0.25, 0.5)
 scores = {"all validation images": [], "those without a twin": []}
@@ -1027,7 +1027,7 @@ grade("1.7", my_classifier)
 #
 # ## Takeaways
 #
-# **The question, answered.** A computer sees a block of numbers, N × C × H × W, and nothing of what you know about frogs and ships. Two images are alike for it if their numbers are alike. That is nearly enough for digits: the nearest image gives the right label to <!-- result:baselines.digits.nearest_image.val_accuracy|percent1 -->?<!-- /result --> of them. It is far from enough for photographs: <!-- result:baselines.colour.nearest_image.val_accuracy|percent1 -->?<!-- /result -->. Before training we must know:
+# **The question, answered.** A computer sees a block of numbers, N × C × H × W, and nothing of what you know about frogs and ships. Two images are alike for it if their numbers are alike. That is nearly enough for digits: the nearest image gives the right label to <!-- result:baselines.digits.nearest_image.val_accuracy|percent1 -->97.2 %<!-- /result --> of them. It is far from enough for photographs: <!-- result:baselines.colour.nearest_image.val_accuracy|percent1 -->34.4 %<!-- /result -->. Before training we must know:
 #
 # - *What is there?* Shapes, types, ranges, and the images themselves.
 # - *How many of each class?* The most frequent class is the score that costs nothing.
