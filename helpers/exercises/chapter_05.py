@@ -4,7 +4,7 @@ import copy
 import inspect
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,19 @@ def _batches(count: int, size: int = 8) -> list[Batch]:
     ]
 
 
+class _Loader:
+    """Hands out a list of batches. Lightning takes a bare list for several loaders."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
 def _network() -> nn.Module:
     """A network for images of 4 x 4 pixels and three classes, its weights always the same."""
     with torch.random.fork_rng(devices=[]):
@@ -70,12 +83,12 @@ class _Plain(pl.LightningModule):
 
 
 def _fit(
-    module: pl.LightningModule, batches: Sequence[Batch], val: Any = None, **arguments: Any
+    module: pl.LightningModule, batches: Sequence[Batch], validate: bool = False, **arguments: Any
 ) -> None:
     quiet_lightning()
     trainer = pl.Trainer(**{"max_epochs": 1} | QUIET | arguments)
     try:
-        trainer.fit(module, batches, val)
+        trainer.fit(module, _Loader(batches), _Loader(batches) if validate else None)
     except SystemExit as end:  # Lightning's answer to an interruption
         raise RuntimeError("the training was interrupted instead of stopped") from end
 
@@ -195,7 +208,7 @@ def order_of_hooks(order: Any) -> str:
     for (first, second), hint in pairs.items():
         expect(place[first] < place[second], hint)
     module, batches = _Order(), _batches(2)
-    _fit(module, batches, batches)
+    _fit(module, batches, validate=True)
     expect(found == module.calls, f"here they ran in another order: {', '.join(module.calls)}")
     return "just as they ran in a training a moment ago"
 
@@ -434,11 +447,9 @@ def accumulate(function: Any, equality: Any) -> str:
     )
     expect(
         said != "bit for bit",
-        "the gradients are right. But the sums are taken in another order: the last bits may differ",
+        "the gradients are right. But the sums run in another order: the last bits may differ",
     )
-    expect(
-        said != "not at all", "the gradients are right. Print the largest difference: how large?"
-    )
+    expect(said != "not at all", "the gradients are right: print the largest difference")
     return "the gradient of the whole batch, up to rounding"
 
 

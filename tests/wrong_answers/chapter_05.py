@@ -330,22 +330,11 @@ class StopWhenLost(pl.Callback):
             "only the last part is left",
         ),
         "no zero_grad": (
-            """
-left = {}
-
-
-def accumulate(model, images, labels, size):
-    kept = left.setdefault("grads", [0] * len(list(model.parameters())))
-    model.zero_grad()
-    for part, truth in zip(images.split(size), labels.split(size)):
-        loss = F.cross_entropy(model(part), truth)
-        (loss * len(part) / len(images)).backward()
-    left["grads"] = [a + w.grad for a, w in zip(kept, model.parameters())]
-    return left["grads"]
-
-
-equality = "up to rounding"
-""",
+            _parts(
+                "    for part, truth in zip(images.split(size), labels.split(size)):\n"
+                "        loss = F.cross_entropy(model(part), truth)\n"
+                "        (loss * len(part) / len(images)).backward()"
+            ),
             "zero_grad is missing",
         ),
         "takes the sum": (
@@ -368,7 +357,7 @@ equality = "up to rounding"
                 "    model.zero_grad()\n    F.cross_entropy(model(images), labels).backward()",
                 "not at all",
             ),
-            "Print the largest difference",
+            "print the largest difference",
         ),
     },
     "5.8": {
