@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapter 2, above all its training loop, and the small CNN of chapter 3.
 #
-# **Time**: read about 35 minutes; the full run takes <!-- result:chapters.05.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->40 s<!-- /result -->.
+# **Time**: read about 40 minutes; the full run takes <!-- result:chapters.05.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->40 s<!-- /result -->.
 #
 # **The question**: PyTorch Lightning promises to take the loop off our hands. What do we have to write, what do we get, and is it really the same training?
 
@@ -95,8 +95,6 @@ from helpers.training import (
 
 use_style()
 quiet_lightning()  # no start-up lines and no advice about workers, which we do not use
-scratch = tempfile.TemporaryDirectory()  # logs and checkpoints of this chapter
-folder = Path(scratch.name)
 
 # %%
 mnist = load("mnist")
@@ -511,6 +509,10 @@ check(
 
 
 # %%
+scratch = tempfile.TemporaryDirectory()  # for logs and checkpoints
+folder = Path(scratch.name)
+
+
 def with_loop(name, data, config):
     shape, classes = data.image_shape, data.num_classes
     model = build_model(name, shape, classes, size="small", seed=config.seed)
@@ -544,7 +546,7 @@ def read_log(trainer):
 
 # %%
 part = mnist.subset(budget(full=4_000, fast=800))
-settled = replace(recipe("cnn", "mnist", "small"), epochs=3, seed=1)
+settled = replace(recipe("cnn", "mnist", "small"), epochs=3, lr=0.02, seed=1)
 loop_model, history = with_loop("cnn", part, settled)
 lit_model, trainer = with_lightning(
     "cnn", part, settled, logger=CSVLogger(folder, name="parity")
@@ -693,12 +695,9 @@ check(
     counter.batches == epochs_run * len(few.batches("train", long.batch_size)),
     "our callback has seen every batch of every epoch",
 )
-check(
-    log["weight_norm"] == sorted(log["weight_norm"]),
-    "the weights grow from epoch to epoch",
-)
+check(log["weight_norm"][-1] > log["weight_norm"][0], "the weights have grown")
 
-# %% mystnb={"image": {"alt": "Left, the dashed training loss falls towards zero while the validation loss turns and rises again after a dotted line at the best epoch. Right, the norm of the weights grows from epoch to epoch."}}
+# %% mystnb={"image": {"alt": "Left, the dashed training loss falls towards zero while the validation loss turns and rises again after a dotted line at the best epoch. Right, the norm of the weights grows."}}
 figure, (left_axis, right_axis) = plt.subplots(1, 2, figsize=(WIDTH, 3))
 epochs = range(1, epochs_run + 1)
 left_axis.plot(epochs, log["train_loss"], "--", label="training")
@@ -863,14 +862,14 @@ check(
 apart = (two["train_loss"] / one["train_loss"] - 1).abs().max()
 print(f"two processes against one: losses differ by a share of {apart:.1e} at most")
 check(apart < 1e-3, "two processes follow the curve of one, up to rounding")
-print(
-    f"seconds with start-up: {plain_seconds:.1f}, {one_seconds:.1f}, {two_seconds:.1f}"
-)
+print("seconds with start-up:", end=" ")
+print(f"{plain_seconds:.1f}, {one_seconds:.1f}, {two_seconds:.1f}")
+check(two_seconds > one_seconds / 2, "two processes are not twice as fast here")
 
 # %% [markdown]
-# One flag, and two processes have trained one model. On so small a task it is slower: each process has to start and import everything. It pays when a batch takes much longer than the exchange of the gradients.
+# One flag, and two processes have trained one model. On so small a task it does not pay: each process has to start and import everything first. It pays when a batch takes much longer than the exchange of the gradients.
 #
-# One honest warning. A layer that looks at the *whole batch* sees only its half. Batch normalisation is such a layer. Its two means are not the mean of all, so a CNN in two processes trains a little differently. (Lightning offers `sync_batchnorm=True` against it, on GPUs.)
+# One warning. A layer that looks at the *whole batch* sees only its half. Batch normalisation is such a layer. Each half is normalised with its own mean and standard deviation, so a CNN in two processes trains a little differently. (Lightning offers `sync_batchnorm=True` against it, on GPUs.)
 
 # %%
 values = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
@@ -1222,7 +1221,7 @@ rows = (
 print(
     pd.DataFrame(rows, columns=["", "plain loop", "Lightning"]).to_string(index=False)
 )
-scratch.cleanup()  # logs and checkpoints of this chapter
+scratch.cleanup()  # the logs and checkpoints are not needed any more
 
 # %% [markdown]
 # Extra time below zero would only mean that the difference drowns in the noise of the machine.
