@@ -714,7 +714,7 @@ plt.show()
 #
 # ## Checkpoints: open them, go on from them
 #
-# A checkpoint is a file with a `dict`. PyTorch can open it without Lightning. With `weights_only=True` it reads numbers and text and runs no code from the file. Always say so for files from the internet.
+# A checkpoint is a file with a `dict`. PyTorch can open it without Lightning. Its entry `state_dict` holds all weights by name. With `weights_only=True` it reads numbers and text and runs no code from the file. Always say so for files from the internet.
 
 # %%
 saved = torch.load(checkpoint.best_model_path, weights_only=True)
