@@ -558,7 +558,7 @@ for column in ("train_loss", "val_loss", "val_accuracy"):
 check(equal_weights(loop_model, lit_model), "all tensors of the network are equal")
 check(not equal_weights(loop_model, other_model), "another seed gives other weights")
 
-# %% mystnb={"image": {"alt": "Validation loss against the epoch. The crosses of Lightning lie exactly in the circles of our loop; the dashed line of another seed runs beside them."}}
+# %% mystnb={"image": {"alt": "Validation loss against the epoch. The crosses of Lightning lie exactly in the circles of our loop; the dashed line of another seed comes near them and is not the same."}}
 figure, axis = plt.subplots(figsize=(5.4, 3))
 epochs = range(1, settled.epochs + 1)
 axis.plot(
@@ -580,7 +580,7 @@ axis.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Not "close": equal. This includes the augmentation, the one-cycle schedule and the running means of batch normalisation, since the recipe uses them.
+# Not "close": equal. The other seed may come close, and yet it is another network. The equality includes the augmentation, the one-cycle schedule and the running means of batch normalisation, since the recipe uses them.
 #
 # Is it a lucky choice of settings? Here are sixteen trainings: both models, both kinds of images, two optimizers, with and without augmentation. Each is done by our loop and by Lightning.
 
