@@ -469,7 +469,8 @@ axis.set(
 axis.legend()
 plt.show()
 lost = {label: values[0] - values[-1] for label, values in accuracy.items()}
-check(lost["small CNN"] < lost["fully connected"], "a shift costs the CNN less")
+check(lost["small CNN"] < budget(full=6, fast=25), "a shift costs the CNN little")
+check(lost["small CNN"] < lost["fully connected"], "and less than the other")
 
 # %% [markdown]
 # The fully connected network would have to learn every digit again at every place. The CNN learns it once. Its robustness is not perfect: pooling moves in steps of two pixels, and the border has zeros.
@@ -551,6 +552,7 @@ for number, side in enumerate(fields["computed"][:5]):
         color="white",
         bbox={"facecolor": "black", "pad": 1, "edgecolor": "none"},
     )
+left.axis("off")
 left.set_title("fields of convolutions 1 to 5")
 field = influences[3]
 rows, columns = (field > 0).any(dim=1).nonzero(), (field > 0).any(dim=0).nonzero()
@@ -657,7 +659,7 @@ variants = {
 # **Think first**: put the seven variants in order, best first. Which two are you least sure of?
 
 # %%
-part = cifar10.subset(budget(full=4_000, fast=800))
+part = cifar10.subset(budget(full=4_000, fast=500))
 part = replace(part, val=cifar10.val[:2000])
 short = TrainingConfig(
     epochs=budget(full=5, fast=2), batch_size=64, scheduler="onecycle", precision="auto"
@@ -740,9 +742,8 @@ check(3.5 < ratio["twice the width"] < 4, "twice the width: nearly four times as
 photo = cifar10.train.images[7]
 generator = torch.Generator().manual_seed(0)
 copies = augment(photo.expand(7, -1, -1, -1), cifar10.augmentation, generator)
-show_images(
-    torch.cat([photo[None], copies]), title="one image, and seven augmented copies"
-)
+title = "one image, and seven augmented copies"
+show_images(torch.cat([photo[None], copies]), columns=4, title=title)
 plt.show()
 
 # %% [markdown]
@@ -775,7 +776,7 @@ check(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
 # %%
 def final_recipe(name):
     config = replace(recipe("cnn", name, "large"), precision="auto")
-    return budget(full=config, fast=replace(config, epochs=3, batch_size=64, lr=0.05))
+    return budget(full=config, fast=replace(config, epochs=2, batch_size=64, lr=0.05))
 
 
 final_models, final_histories = {}, {}
@@ -844,7 +845,7 @@ for label in range(cifar10.num_classes):
 chosen = chosen[1:5]
 
 # %% mystnb={"image": {"alt": "Four validation images and below each a heat map of the true class's probability: dark where covering the object takes the probability away, light where only background was covered."}}
-figure, axes = plt.subplots(2, 4, figsize=(6.4, 3.6))
+figure, axes = plt.subplots(2, 4, figsize=(6.4, 3.4))
 falls = []
 for (above, below), index in zip(axes.T, chosen):
     image, label = cifar10.val.images[index], labels[index].item()
@@ -853,7 +854,9 @@ for (above, below), index in zip(axes.T, chosen):
     draw_image(above, image)
     above.set_title(cifar10.classes[label], fontsize=10)
     picture = below.imshow(heat, cmap="cividis", vmin=0, vmax=1, extent=(3, 29, 29, 3))
-    below.set(xlim=(0, 32), ylim=(32, 0), xticks=[], yticks=[])
+    below.set(xlim=(0, 32), ylim=(32, 0))
+    above.axis("off")
+    below.axis("off")
 figure.colorbar(picture, ax=axes[1], label="probability")
 plt.show()
 check(min(falls) > 0, "for each image there is a place that costs probability")
@@ -948,16 +951,16 @@ for kind, shape in output_shapes(nn.Sequential(*start, nn.Flatten()), (1, 28, 28
     print(f"{kind:10s} {shape}")
 
 # %% [markdown]
-# **A test split peeked at.** Suppose somebody trains the same small network with many seeds, measures all of them on a few test images, and reports the best one. We do that with tiny networks. Part of the validation images plays the test split, so that the real one stays closed. The other validation images tell how good the chosen network really is.
+# **A test split peeked at.** Suppose somebody trains one network with many seeds, measures all of them on a few test images, and reports the best one. We do that with twenty seeds of the fully connected network, which trains in a blink. Part of the validation images plays the test split, so that the real one stays closed. The other validation images tell how good the chosen network really is.
 #
 # **Think first**: all networks differ in nothing but the seed. How much better can the best one be on fresh images?
 
 # %%
-few = replace(mnist.subset(budget(full=1_000, fast=600)), val=mnist.val[:2000])
-quick = TrainingConfig(epochs=2, batch_size=50, lr=5e-3)
+few = replace(mnist.subset(budget(full=2_000, fast=800)), val=mnist.val[:2000])
+quick = TrainingConfig(epochs=3, batch_size=50, lr=3e-3)
 correct = []
-for seed in range(budget(full=16, fast=10)):
-    model = small_network(widths=(8, 16), channels=1, seed=seed)
+for seed in range(20):
+    model = build_model("linear", few.image_shape, few.num_classes, seed=seed)
     fit(model, few, replace(quick, seed=seed), device=device, progress=False)
     logits, labels = predict_logits(model, few.batches("val", 500))
     correct.append(logits.argmax(dim=1) == labels)
@@ -1008,11 +1011,11 @@ check(excess.iloc[0] > excess.iloc[-1], "with more images it looks less too good
 #
 # ## Which one should I choose?
 #
-# Two groups of rows. First all five models with *equal budgets*: the same part of the images, the same few epochs, one seed. Then the large CNN trained by its recipe on everything. All choices are made, so now, once, the test split:
+# Two groups of rows. First five models with *equal budgets*: the same part of the images, the same three epochs, the same learning rate, one seed. Then the large CNN trained by its recipe on everything. All choices are made, so now, once, the test split:
 
 # %%
 same = TrainingConfig(
-    epochs=budget(full=3, fast=2),
+    epochs=3,
     batch_size=64,
     lr=3e-3,
     scheduler="onecycle",
@@ -1045,7 +1048,7 @@ def add_row(name, training, data, model, run):
 
 
 for name, data in (("mnist", mnist), ("cifar10", cifar10)):
-    part = replace(data.subset(budget(full=6_000, fast=800)), val=data.val[:2000])
+    part = replace(data.subset(budget(full=4_000, fast=500)), val=data.val[:2000])
     for label, (kind, size) in five.items():
         model = build_model(kind, data.image_shape, data.num_classes, size or "large")
         run = fit(model, part, same, device=device, progress=False)
@@ -1065,20 +1068,20 @@ table = pd.DataFrame(closing)
 print(table.to_string(index=False, float_format="%.1f"))
 
 # %%
-test = table.set_index(["data", "training", "model"])["test"]
+by_recipe = table[table["training"] == "recipe"].set_index("data")["test"]
 goals = {"mnist": budget(full=99.3, fast=85), "cifar10": budget(full=85, fast=30)}
-reached = {name: test[name, "recipe", "CNN, large"] for name in goals}
 check(
-    reached["mnist"] >= goals["mnist"],
+    by_recipe["mnist"] >= goals["mnist"],
     "the digits: the goal of this chapter is reached",
 )
-check(reached["cifar10"] >= goals["cifar10"], "the photographs: the goal is reached")
-equal = test["cifar10", "equal"]
+check(by_recipe["cifar10"] >= goals["cifar10"], "the photographs: the goal is reached")
+equal = table[table["training"] == "equal"]
+photographs = equal[equal["data"] == "cifar10"].set_index("model")["test"]
 slack = budget(full=0, fast=40)
-best_cnn = equal[["CNN, small", "CNN, middle", "CNN, large"]].max()
-check(best_cnn > equal["fully connected"] - slack, "equal budgets: the best CNN leads")
-sizes = table[table["training"] == "equal"]
-sizes = sizes.pivot(index="model", columns="data", values="parameters")
+best_cnn = photographs[["CNN, small", "CNN, middle", "CNN, large"]].max()
+lead = best_cnn - photographs["fully connected"]
+check(lead > -slack, "equal budgets: on the photographs the best CNN leads")
+sizes = equal.pivot(index="model", columns="data", values="parameters")
 fewer = 5 * sizes.loc["CNN, small"] < sizes.loc["fully connected"]
 check(fewer.all(), "the small CNN has less than a fifth of the parameters")
 
@@ -1467,14 +1470,14 @@ grade("3.7", trained_network)
 #
 # ## Read on
 #
-# - LeCun, Bottou, Bengio and Haffner, 1998, [Gradient-based learning applied to document recognition](https://doi.org/10.1109/5.726791): the first CNN for digits, and MNIST.
-# - Dumoulin and Visin, 2016, [A guide to convolution arithmetic for deep learning](https://arxiv.org/abs/1603.07285): pictures of every padding and stride.
-# - Simonyan and Zisserman, 2014, [Very deep convolutional networks](https://arxiv.org/abs/1409.1556): why blocks of 3 × 3 kernels.
-# - Ioffe and Szegedy, 2015, [Batch normalization](https://arxiv.org/abs/1502.03167): the method, and why it needs two modes.
-# - Luo and others, 2016, [Understanding the effective receptive field](https://arxiv.org/abs/1701.04128): why the middle of the field counts most.
-# - Zeiler and Fergus, 2013, [Visualizing and understanding convolutional networks](https://arxiv.org/abs/1311.2901): occlusion, and pictures of what deeper layers look for.
-# - Recht and others, 2018, [Do CIFAR-10 classifiers generalize to CIFAR-10?](https://arxiv.org/abs/1806.00451): a fresh test split, and what many years of peeking did.
-# - PyTorch, [Conv2d](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html): all arguments, and the formula for the output's size.
+# - [LeCun, Bottou, Bengio and Haffner, 1998](https://doi.org/10.1109/5.726791): the first CNNs for digits, and the data set MNIST.
+# - [Dumoulin and Visin, 2016](https://arxiv.org/abs/1603.07285): a guide to the arithmetic of convolutions, with pictures of every padding and stride.
+# - [Simonyan and Zisserman, 2014](https://arxiv.org/abs/1409.1556): why blocks of 3 × 3 kernels.
+# - [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167): batch normalisation, and why it needs two modes.
+# - [Luo and others, 2017](https://arxiv.org/abs/1701.04128): why the middle of a receptive field counts most.
+# - [Zeiler and Fergus, 2013](https://arxiv.org/abs/1311.2901): occlusion, and pictures of what deeper layers look for.
+# - [Recht and others, 2018](https://arxiv.org/abs/1806.00451): a fresh test split for CIFAR-10, and how well the old results hold there.
+# - [Conv2d in PyTorch](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html): all its arguments, and the formula for the output's size.
 #
 # ## Next
 #

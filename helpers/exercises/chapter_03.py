@@ -286,7 +286,7 @@ def trained_network(function: Callable[[ImageData], nn.Module]) -> str:
     expect(count < LARGEST, f"{count:,} parameters are too many: fewer channels, or pool more")
     accuracy = evaluate(model, fresh.batches("test", 500)).accuracy
     reached = f"{100 * accuracy:.1f} % of the fresh digits are right"
-    expect(accuracy > 0.3, f"{reached}, little more than a guess: has it been trained?")
+    expect(accuracy > 0.2, f"{reached}, little more than a guess: has it been trained?")
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d)]
     expect(
         accuracy >= GOAL or convolutions,

@@ -337,15 +337,15 @@ def trained_network(data):
 """,
             "model itself",
         ),
-        "much too few channels": (
+        "one layer, far too little training": (
             """
 def trained_network(data):
     torch.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
-        nn.Linear(4, 10),
+        nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(8 * 6 * 6, 10),
     )
-    config = TrainingConfig(epochs=4, lr=0.05)
+    config = TrainingConfig(epochs=1, lr=1e-3)
     fit(model, data, config, device=device, progress=False)
     return model
 """,
