@@ -598,7 +598,7 @@ for kind, shape in output_shapes(large, cifar10.image_shape):
 #
 # $$\hat{x} = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta$$
 #
-# $\gamma$ and $\beta$ are learned, so the network can undo it where that helps. They start at 1 and 0, and $\varepsilon$ only keeps us from dividing by zero. So no layer has to cope with inputs that grow or shrink while the layers below it learn.
+# $\gamma$ and $\beta$ are learned, so the network can undo it where that helps. They start at 1 and 0, and $\varepsilon$ only keeps us from dividing by zero. The idea: no layer should have to cope with inputs that grow or shrink while the layers below it learn.
 
 # %%
 values = 5 * torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 2
@@ -620,12 +620,10 @@ check(
 
 
 # %%
-def small_network(
-    widths=(16, 32, 64), per_block=1, batch_norm=True, channels=3, seed=0
-):
+def small_network(widths=(16, 32, 64), per_block=1, batch_norm=True, seed=0):
     """Blocks of 3 x 3 convolutions, each closed by a max-pool; then ten logits."""
     torch.manual_seed(seed)
-    layers = []
+    layers, channels = [], 3
     for width in widths:
         for _ in range(per_block):
             layers.append(nn.Conv2d(channels, width, 3, padding=1))
@@ -641,7 +639,7 @@ def small_network(
 variants = {
     "base": {},
     "no batch norm": {"batch_norm": False},
-    "augmentation": {},
+    "augmentation": {},  # the base network, other images: see below
     "half the width": {"widths": (8, 16, 32)},
     "twice the width": {"widths": (32, 64, 128)},
     "two layers a block": {"per_block": 2},
@@ -652,8 +650,8 @@ variants = {
 # The rules of a fair comparison:
 #
 # - **Equal budgets**: the same images, the same number of epochs, the same optimizer.
-# - **An equal search**: a learning rate that suits one variant may harm another. Each variant tries the same two, with one seed, and keeps the better.
-# - **Several seeds**: then it runs with three seeds. We report mean and sample standard deviation.
+# - **An equal search**: a learning rate that suits one variant may harm another. Each variant tries the same two, with seed 0, and keeps the better.
+# - **Several seeds**: each variant runs with three seeds. We report mean and sample standard deviation. (Seed 0 counts again, which flatters all variants a little. A purist would take fresh seeds.)
 # - **Validation only**: the test split stays closed.
 #
 # **Think first**: put the seven variants in order, best first. Which two are you least sure of?
@@ -1084,11 +1082,15 @@ check(lead > -slack, "equal budgets: on the photographs the best CNN leads")
 sizes = equal.pivot(index="model", columns="data", values="parameters")
 fewer = 5 * sizes.loc["CNN, small"] < sizes.loc["fully connected"]
 check(fewer.all(), "the small CNN has less than a fifth of the parameters")
+on_digits = equal[equal["data"] == "mnist"].set_index("model")["test"]
+behind = on_digits["CNN, large"] - on_digits["CNN, middle"]
+check(behind < budget(full=3, fast=40), "on digits the middle CNN comes close")
 
 # %% [markdown]
 # The models with equal budgets had little training. Their order is what counts, and single runs that lie close together have no order. The seconds are what this machine needed. They depend on how well each shape of layer suits the processor, so they need not follow the number of layers.
 #
-# - **Digits, or a device without much power**: the small CNN, with enough epochs. It is the smallest of all but softmax regression, and it does not mind a shift.
+# - **Digits**: the middle CNN. In the same few epochs it comes close to the large one, with less than a quarter of the parameters.
+# - **A device with little memory**: the small CNN. It needs more epochs, but it has the fewest parameters of all but softmax regression.
 # - **Photographs, a few minutes of time**: the middle one first, to see that everything works. Then the large one.
 # - **More accuracy**: more epochs before more layers. Look at the gap between training and validation loss. While there is none, the network is not yet using what it has.
 # - **Data without neighbours**, such as a table of unrelated measurements: no CNN at all.
