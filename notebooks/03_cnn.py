@@ -853,7 +853,7 @@ for (above, below), index in zip(axes.T, chosen):
     below.set(xlim=(0, 32), ylim=(32, 0))
     above.axis("off")
     below.axis("off")
-figure.colorbar(picture, ax=axes[1], label="probability")
+figure.colorbar(picture, ax=axes, shrink=0.6, label="probability")
 plt.show()
 check(min(falls) > 0, "for each image there is a place that costs probability")
 
