@@ -444,7 +444,7 @@ check(lead["in order"] > budget(full=0.5, fast=-10), "in order the CNN leads")
 check(lead["shuffled"] < budget(full=-1, fast=0), "shuffled, it is behind")
 
 # %% [markdown]
-# The fully connected network has never known neighbours, so it misses nothing. The CNN's whole advantage comes from the assumption that near pixels belong together. Where that is false, it is the worse model. (`std` is the sample standard deviation over the seeds.)
+# The fully connected network has never known neighbours, so it misses nothing. The CNN's advantage rests on the assumption that near pixels belong together. Where that is false, it is the worse model. (`std` is the sample standard deviation over the seeds.)
 #
 # A second test: networks that have only seen centred digits get digits that are moved to the side.
 
