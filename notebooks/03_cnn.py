@@ -772,7 +772,10 @@ check(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
 # %%
 def final_recipe(name):
     config = replace(recipe("cnn", name, "large"), precision="auto")
-    return budget(full=config, fast=replace(config, epochs=2, batch_size=64, lr=0.05))
+    epochs = {"mnist": 2, "cifar10": 3}[name]
+    return budget(
+        full=config, fast=replace(config, epochs=epochs, batch_size=64, lr=0.05)
+    )
 
 
 final_models, final_histories = {}, {}
