@@ -1,0 +1,355 @@
+"""Typical wrong answers to the exercises of chapter 3, and the hint that each has to get."""
+
+WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
+    "3.1": {
+        "counts the padding once": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    return (size + padding - kernel) // stride + 1
+""",
+            "two sides",
+        ),
+        "forgets the first place": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) // stride
+""",
+            "first place",
+        ),
+        "divides without rounding": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel) / stride + 1
+""",
+            "round down",
+        ),
+        "rounds up": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    import math
+    return math.ceil((size + 2 * padding - kernel) / stride) + 1
+""",
+            "not up",
+        ),
+        "forgets the stride": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    return size + 2 * padding - kernel + 1
+""",
+            "stride is not used",
+        ),
+        "divides too much by the stride": (
+            """
+def output_size(size, kernel, stride=1, padding=0):
+    return (size + 2 * padding - kernel + 1) // stride
+""",
+            "you say",
+        ),
+    },
+    "3.2": {
+        "turns the kernel round": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    kernel = kernel.flip(0, 1)
+    x = image[None, None]
+    return F.conv2d(x, kernel[None, None], stride=stride, padding=padding)[0, 0]
+""",
+            "turn the kernel round",
+        ),
+        "ignores the padding": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    return F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
+""",
+            "padding is not used",
+        ),
+        "pads the output": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    y = F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
+    return F.pad(y, (padding,) * 4)
+""",
+            "not around the output",
+        ),
+        "pads two sides": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    image = F.pad(image, (padding, 0, padding, 0))
+    return F.conv2d(image[None, None], kernel[None, None], stride=stride)[0, 0]
+""",
+            "all four sides",
+        ),
+        "ignores the stride": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    return F.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+""",
+            "stride is not used",
+        ),
+        "moves by one with a small output": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    image = F.pad(image, (padding,) * 4)
+    size = kernel.shape[0]
+    rows = (image.shape[0] - size) // stride + 1
+    columns = (image.shape[1] - size) // stride + 1
+    output = torch.zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            output[i, j] = (kernel * image[i : i + size, j : j + size]).sum()
+    return output
+""",
+            "i · stride",
+        ),
+        "swaps rows and columns": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    x = image[None, None]
+    return F.conv2d(x, kernel[None, None], stride=stride, padding=padding)[0, 0].T
+""",
+            "7 × 10",
+        ),
+    },
+    "3.3": {
+        "takes the mean": (
+            """
+def max_pool(maps):
+    c, h, w = maps.shape
+    return maps.reshape(c, h // 2, 2, w // 2, 2).mean(dim=(2, 4))
+""",
+            "mean",
+        ),
+        "lets the squares overlap": (
+            """
+def max_pool(maps):
+    rows = torch.maximum(maps[:, 1:], maps[:, :-1])
+    return torch.maximum(rows[:, :, 1:], rows[:, :, :-1])
+""",
+            "overlap",
+        ),
+        "keeps a corner": (
+            """
+def max_pool(maps):
+    return maps[:, ::2, ::2]
+""",
+            "corner",
+        ),
+        "starts from zero": (
+            """
+def max_pool(maps):
+    c, h, w = maps.shape
+    output = torch.zeros(c, h // 2, w // 2)
+    for row in (0, 1):
+        for column in (0, 1):
+            output = torch.maximum(output, maps[:, row::2, column::2])
+    return output
+""",
+            "negative",
+        ),
+        "takes four of a row": (
+            """
+def max_pool(maps):
+    c, h, w = maps.shape
+    return maps.reshape(c, h // 2, w // 2, 4).amax(dim=3)
+""",
+            "one row",
+        ),
+        "mixes the channels": (
+            """
+def max_pool(maps):
+    c, h, w = maps.shape
+    return maps.reshape(c, h // 2, 2, w // 2, 2).amax(dim=(0, 2, 4))
+""",
+            "on its own",
+        ),
+    },
+    "3.4": {
+        "forgets batch normalisation": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = 0
+    for width in widths:
+        count += channels * width * 9
+        channels = width
+    return count + channels * classes + classes
+""",
+            "batch normalisation learns too",
+        ),
+        "counts running means": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = 0
+    for width in widths:
+        count += channels * width * 9 + 4 * width
+        channels = width
+    return count + channels * classes + classes
+""",
+            "not learned",
+        ),
+        "gives the convolutions a bias": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = 0
+    for width in widths:
+        count += (channels * 9 + 1) * width + 2 * width
+        channels = width
+    return count + channels * classes + classes
+""",
+            "no bias",
+        ),
+        "forgets the bias at the end": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = 0
+    for width in widths:
+        count += channels * width * 9 + 2 * width
+        channels = width
+    return count + channels * classes
+""",
+            "one number a class",
+        ),
+        "shows the image to every layer": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = sum(channels * width * 9 + 2 * width for width in widths)
+    return count + widths[-1] * classes + classes
+""",
+            "one before",
+        ),
+        "gives a kernel one slice": (
+            """
+def number_of_parameters(channels, widths, classes):
+    count = sum(width * 9 + 2 * width for width in widths)
+    return count + widths[-1] * classes + classes
+""",
+            "for every channel",
+        ),
+    },
+    "3.5": {
+        "no strides": ("strides = [1, 1, 1, 1, 1]", "11 pixels"),
+        "a stride where it does nothing": ("strides = [1, 1, 1, 1, 2]", "11 pixels"),
+        "a stride spreads its own layer": ("strides = [1, 2, 1, 1, 2]", "not its own layer"),
+        "strides everywhere": ("strides = [2, 2, 2, 2, 2]", "too many"),
+        "one stride too late": ("strides = [1, 1, 2, 1, 1]", "too few"),
+        "a stride for each pixel": ("strides = [23]", "five strides"),
+        "a stride of three": ("strides = [3, 1, 1, 1, 1]", "1 or 2"),
+    },
+    "3.6": {
+        "forgets eval": (
+            """
+def mended_accuracy(model, images, labels, batch_size):
+    right = 0
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            logits = model(images[start : start + batch_size])
+            right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
+    return right / len(images)
+""",
+            "training mode",
+        ),
+        "eval without brackets": (
+            """
+def mended_accuracy(model, images, labels, batch_size):
+    model.eval
+    shares = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            logits = model(images[start : start + batch_size])
+            right = logits.argmax(dim=1) == labels[start : start + batch_size]
+            shares.append(right.float().mean())
+    return sum(shares) / len(shares)
+""",
+            "with brackets",
+        ),
+        "a mean of means": (
+            """
+def mended_accuracy(model, images, labels, batch_size):
+    model.eval()
+    shares = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            logits = model(images[start : start + batch_size])
+            right = logits.argmax(dim=1) == labels[start : start + batch_size]
+            shares.append(right.float().mean())
+    return sum(shares) / len(shares)
+""",
+            "counts too much",
+        ),
+        "does not divide": (
+            """
+def mended_accuracy(model, images, labels, batch_size):
+    model.eval()
+    right = 0
+    for start in range(0, len(images), batch_size):
+        logits = model(images[start : start + batch_size])
+        right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
+    return right
+""",
+            "divide by all images",
+        ),
+        "leaves out the last batch": (
+            """
+def mended_accuracy(model, images, labels, batch_size):
+    model.eval()
+    right = count = 0
+    for start in range(0, len(images) - batch_size + 1, batch_size):
+        logits = model(images[start : start + batch_size])
+        right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
+        count += batch_size
+    return right / count
+""",
+            "left out",
+        ),
+    },
+    "3.7": {
+        "too large": (
+            """
+def trained_network(data):
+    return build_model("cnn", data.image_shape, data.num_classes, "small")
+""",
+            "too many",
+        ),
+        "not trained": (
+            """
+def trained_network(data):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+""",
+            "has it been trained",
+        ),
+        "no convolution": (
+            """
+def trained_network(data):
+    model = build_model("softmax", data.image_shape, data.num_classes)
+    fit(model, data, TrainingConfig(epochs=5), device=device, progress=False)
+    return model
+""",
+            "neighbours",
+        ),
+        "gives the history": (
+            """
+def trained_network(data):
+    model = build_model("softmax", data.image_shape, data.num_classes)
+    return fit(model, data, TrainingConfig(epochs=1), device=device, progress=False)
+""",
+            "model itself",
+        ),
+        "one layer, far too little training": (
+            """
+def trained_network(data):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(8 * 6 * 6, 10),
+    )
+    config = TrainingConfig(epochs=1, lr=1e-3)
+    fit(model, data, config, device=device, progress=False)
+    return model
+""",
+            "are wanted",
+        ),
+    },
+}
