@@ -67,4 +67,5 @@ def _side_by_side(
     for axis, value in zip(axes.flat, values, strict=False):
         draw(axis, value)
         axis.set_title(f"{label} {value:g}")
+    plt.close(figure)  # the cell shows what it ends with; an open figure it would show twice
     return figure
