@@ -231,7 +231,7 @@ figure, axis = plt.subplots(figsize=(5, 2.8))
 p = torch.linspace(0.01, 1, 200)
 axis.plot(p, -p.log())
 axis.plot(0.1, -math.log(0.1), "o", color=COLOURS[3])
-axis.annotate("undecided", (0.1, -math.log(0.1)), xytext=(0.2, 2.6))
+axis.annotate("undecided", (0.1, -math.log(0.1)), xytext=(0.14, 2.4))
 axis.set(xlabel="probability given to the true class", ylabel="loss (nats)")
 plt.show()
 
@@ -310,10 +310,12 @@ places = [
     for row in range(8, 20, 3)
     for column in range(8, 20, 3)
 ]
-measured = torch.tensor([central_difference(place) for place in places])
-by_autograd = torch.stack([slopes[place] for place in places]).float()
+measured = [central_difference(place) for place in places]
+measured = torch.tensor(measured, dtype=torch.float64)
+by_autograd = torch.stack([slopes[place] for place in places])
 print(f"furthest apart: {(measured - by_autograd).abs().max().item():.1e}")
 same = torch.allclose(measured, by_autograd, rtol=1e-4, atol=1e-7)
+check(by_autograd.abs().min() > 0, "none of the 16 slopes is zero")
 check(same, "for 16 weights, autograd's slopes are those that we measured")
 
 # %% [markdown]
@@ -451,7 +453,11 @@ scikit = LogisticRegression(C=C, max_iter=500).fit(table, part.train.labels.nump
 scikit_says = torch.tensor(scikit.predict(val_table))
 
 same_penalty = TrainingConfig(
-    epochs=15, optimizer="sgd", lr=0.01, weight_decay=1 / (C * count), scheduler="cosine"
+    epochs=15,
+    optimizer="sgd",
+    lr=0.01,
+    weight_decay=1 / (C * count),
+    scheduler="cosine",
 )
 torch.manual_seed(0)
 regression = LinearClassifier(mnist.image_shape, 10, hidden=())
@@ -712,8 +718,10 @@ floor = -math.log(math.e / (math.e + 9))
 print(f"the best that probabilities as logits can reach: {floor:.3f} nats")
 lowest = mistakes["softmax before the loss"][0].min().item()
 check(lowest > floor - 1e-4, "softmax before the loss: it never falls below that floor")
-low = found["raw input"] < found["none"] - 5 and found["no zero_grad"] < found["none"] - 5
-check(low, "raw input, no zero_grad: the accuracy is far lower")
+most = found["softmax before the loss"] > budget(full=60, fast=30)
+check(most, "and yet its answers are not bad")
+lower = [found["none"] - found[name] for name in ("raw input", "no zero_grad")]
+check(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
 
 # %% [markdown]
 # None of the four raises an error. You have to see them:
@@ -722,10 +730,10 @@ check(low, "raw input, no zero_grad: the accuracy is far lower")
 # |---|---|---|
 # | raw input | a huge first loss, then a standstill near 2.3 or `nan` | inputs a hundred times larger give gradients a hundred times larger: the first steps throw the weights away |
 # | ReLU on logits | the loss stays above that of the right loop | wrong classes cannot be pushed below 0; a class whose logit is negative gets gradient 0 and cannot recover |
-# | no `zero_grad` | the loss falls at first, then leaps | the step points into the past and grows |
-# | softmax before the loss | a smooth curve that never falls below 1.46 | probabilities lie between 0 and 1, so even a perfect answer, 1 against nine zeros, looks unsure |
+# | no `zero_grad` | the loss falls at first, then climbs and leaps | the step points into the past and grows |
+# | softmax before the loss | a smooth, slow curve that never falls below 1.46 | probabilities lie between 0 and 1, so even a perfect answer, 1 against nine zeros, looks unsure |
 #
-# The last one is the most treacherous, because the accuracy looks well. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
+# The last one is the most treacherous, because many answers are right all the same. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
 #
 # ## Which one should I choose?
 #
