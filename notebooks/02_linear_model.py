@@ -344,7 +344,7 @@ check(same, "autograd finds the gradient that we wrote down")
 #
 # The slope is computed on a few images at a time, a **batch**, so that many steps fit into one pass over the data. Such a pass is an **epoch**. The whole method is called **stochastic gradient descent**, SGD: stochastic because batches are drawn at random.
 #
-# This loop is the heart of the course. Everything later, Lightning too, is this loop in other clothes.
+# This loop is the heart of the course. Everything later, Lightning too, is this loop in other clothes. (`momentum`, which is switched off here, comes in chapter 4.)
 
 # %%
 config = TrainingConfig(
@@ -442,7 +442,7 @@ check(ends[0.02] < ends[2.0], "far too large a rate steps over the valley")
 #
 # Softmax regression is older than deep learning. Statisticians call it *logistic regression*, and scikit-learn has it. A baseline from another library is a good test of our own work: same images, same formula, so we should get the same answers.
 #
-# Both get a small penalty for large weights, called **weight decay**. scikit-learn writes it as a number $C$ and adds up losses, we take their mean. Over $N$ images its $C$ corresponds to our weight decay $1/(C\,N)$.
+# Our loop also lowers its learning rate to 0 by the end of the run (`scheduler="cosine"`), so that it comes to rest in the valley. Both get a small penalty for large weights, called **weight decay**. scikit-learn writes it as a number $C$ and adds up losses, we take their mean. Over $N$ images its $C$ corresponds to our weight decay $1/(C\,N)$.
 
 # %%
 count, C = budget(full=5_000, fast=3_000), 0.01
@@ -477,7 +477,7 @@ check(agreement > 0.95, "both find nearly the same model")
 #
 # ## What the weights look like
 #
-# Every class has one weight per pixel, so its weights can be drawn as an image, a **template**. We first train softmax regression on all training images, with the settings in `recipe`. `load_best` takes the weights of the epoch that was best on the *validation* split.
+# Every class has one weight per pixel, so its weights can be drawn as an image, a **template**. We first train softmax regression on all training images, with the settings in `recipe`. Their optimizer, AdamW, is a refined SGD, which chapter 4 explains. `load_best` takes the weights of the epoch that was best on the *validation* split.
 
 # %%
 def trained(hidden, data):
