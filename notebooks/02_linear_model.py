@@ -205,15 +205,17 @@ check(torch.allclose(probabilities.sum(dim=1), ones), "each image's ten add up t
 # **Think first**: the weights of our model are still random. What will the ten probabilities of a digit look like?
 
 # %% mystnb={"image": {"alt": "Softmax regression drawn from left to right: a digit, a column of 784 numbers, a column of 10 logits, and ten bars of which none is near 1."}}
-def draw_way(model, data, image):
-    """Draw one image's way through `model`, with its real shapes and probabilities."""
+def draw_way(model, data):
+    """Draw an image's way through `model`, with its real shapes and probabilities."""
+    image, label = data.val.images[0], data.val.labels[0]
     with torch.no_grad():
         found = model(data.normalise(image[None]).to(device))[0].softmax(dim=0).cpu()
     shapes = output_shapes(model, data.image_shape)
-    return plot_architecture(shapes, image, found, data.classes)
+    figure = plot_architecture(shapes, image, found, data.classes)
+    figure.axes[0].set_title(f"true class: {data.classes[label]}", fontsize=10)
 
 
-draw_way(untrained.to(device), mnist, mnist.val.images[0])
+draw_way(untrained.to(device), mnist)
 plt.show()
 untrained = untrained.to("cpu")
 
@@ -511,7 +513,7 @@ plt.show()
 # Purple: ink here speaks *for* the class. Orange: ink here speaks *against* it. Compare with the weights that we made by hand. The class 0 dislikes ink in the middle. A template is all that a linear model has, one for each class: a 7 with a bar and a 7 without have to share it.
 
 # %% mystnb={"image": {"alt": "Trained softmax regression drawn from left to right: a digit, 784 numbers, 10 logits, and ten bars of which one is much longer than the others."}}
-draw_way(softmax_model, mnist, mnist.val.images[0])
+draw_way(softmax_model, mnist)
 plt.show()
 
 # %% [markdown]
@@ -605,7 +607,7 @@ for name in SETS:
     margin = budget(full=1, fast=-2)
     check(gained > margin, f"{name}: the first hidden layer helps")
     added = abs(val[two_hidden] - val[one_hidden])
-    check(added < max(gained, 5), f"{name}: the second changes less")
+    check(added < budget(full=1.5, fast=6), f"{name}: the second changes little")
 gaps = table["gap"]
 larger = all(gaps["photographs", size] > gaps["digits", size] for size in SIZES)
 check(larger or budget(full=False, fast=True), "photographs are over-fitted more")
@@ -634,14 +636,15 @@ for data_name, data in SETS.items():
 
 # %% mystnb={"image": {"alt": "Loss and validation accuracy of the network by epoch: on the digits accuracy is soon near its top, on the colour images it stays much lower."}}
 best_size = {SETS[name].title: runs[name, two_hidden][1] for name in SETS}
-plot_histories(best_size, title="120-84-10")
+figure = plot_histories(best_size, title="120-84-10")
+figure.axes[1].legend(loc="center right", fontsize=9)
 plt.show()
 
 # %% [markdown]
 # Dashed lines are the training loss, with augmentation: changed images are harder than plain ones. That is why the training loss can lie *above* the validation loss.
 
 # %% mystnb={"image": {"alt": "The network 120-84-10 drawn from left to right: a small colour image, columns of 3072, 120, 84 and 10 numbers, and ten probability bars with class names."}}
-draw_way(runs["photographs", two_hidden][0], cifar10, cifar10.val.images[0])
+draw_way(runs["photographs", two_hidden][0], cifar10)
 plt.show()
 
 # %% [markdown]
@@ -696,7 +699,7 @@ for name, (losses, accuracy) in mistakes.items():
     rows.append({"mistake": name, "last_loss": end, "val_%": accuracy})
 print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f"))
 
-# %% mystnb={"image": {"alt": "Training loss by step of a right loop and four wrong ones: the right one falls lowest; raw input and missing zero_grad jump or stick near 2.3; softmax before the loss stays above 1.46."}}
+# %% mystnb={"image": {"alt": "Training loss by step of a right loop and four wrong ones: the right one falls lowest; ReLU on logits falls more slowly; raw input and missing zero_grad end near 2.3; softmax before the loss stays above 1.46."}}
 figure, axis = plt.subplots(figsize=(6.4, 3.4))
 styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
 for (name, (losses, _)), style, colour in zip(mistakes.items(), styles, COLOURS):
@@ -711,9 +714,14 @@ plt.show()
 # %%
 end = {row["mistake"]: row["last_loss"] for row in rows}
 found = {row["mistake"]: row["val_%"] for row in rows}
-for name in ("raw input", "ReLU on logits", "no zero_grad"):
-    worse = not end[name] <= end["none"]
-    check(worse, f"{name}: the loss ends higher, or is no number")
+for name in ("raw input", "no zero_grad"):
+    worse = not end[name] <= end["none"] + 0.5
+    check(worse, f"{name}: the loss ends far higher, or is no number")
+early = {name: losses[:150].mean() for name, (losses, _) in mistakes.items()}
+check(early["ReLU on logits"] > early["none"], "ReLU on logits: a slower start")
+negative = torch.tensor([[-1.0, 2.0, 0.5]], requires_grad=True)
+F.cross_entropy(negative.relu(), torch.tensor([0])).backward()
+check(negative.grad[0, 0] == 0, "the true class has logit -1, and slope 0: no help")
 floor = -math.log(math.e / (math.e + 9))
 print(f"the best that probabilities as logits can reach: {floor:.3f} nats")
 lowest = mistakes["softmax before the loss"][0].min().item()
@@ -729,11 +737,11 @@ check(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
 # | Mistake | What you see | Why |
 # |---|---|---|
 # | raw input | a huge first loss, then a standstill near 2.3 or `nan` | inputs a hundred times larger give gradients a hundred times larger: the first steps throw the weights away |
-# | ReLU on logits | the loss stays above that of the right loop | wrong classes cannot be pushed below 0; a class whose logit is negative gets gradient 0 and cannot recover |
+# | ReLU on logits | the loss falls more slowly at first; here it catches up | wrong classes cannot be pushed below 0; where a class's logit is negative, its gradient is 0, even if it is the true class |
 # | no `zero_grad` | the loss falls at first, then climbs and leaps | the step points into the past and grows |
 # | softmax before the loss | a smooth, slow curve that never falls below 1.46 | probabilities lie between 0 and 1, so even a perfect answer, 1 against nine zeros, looks unsure |
 #
-# The last one is the most treacherous, because many answers are right all the same. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
+# ReLU on the logits is luck: if a class's logit is negative for all its images, nothing pulls it up again. Softmax before the loss is the most treacherous, because many answers are right all the same. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
 #
 # ## Which one should I choose?
 #
@@ -790,7 +798,7 @@ check(same, "probabilities add up to 1 for every test image")
 # %% [markdown]
 # - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
 # - **One hidden layer** if a table of numbers, or images that are centred like digits, are all you have.
-# - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it.
+# - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it: with equal budgets it brought next to nothing here.
 # - For photographs: none of them. Chapter 3 has what is missing.
 #
 # **The question, answered.** One weighted sum of pixels per class recognises about nine of ten digits, since centred digits lie on top of each other and share a template. On photographs it is right in fewer than half of the cases: cats have no common template. Hidden layers help on both, and are not enough for photographs. The weights are found by walking downhill: the gradient says for every weight which way the loss falls, and each step goes a little that way.
