@@ -26,7 +26,7 @@
 #
 # **Before you start**: chapter 1. You should know what a tensor of images is, and why there are three splits.
 #
-# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->24 s<!-- /result -->.
+# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->19 s<!-- /result -->.
 #
 # **The question**: how far does one weighted sum of pixels per class go, and how are its weights found?
 
