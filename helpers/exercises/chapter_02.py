@@ -1,0 +1,305 @@
+"""Checks of the exercises of chapter 2: the linear model."""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from helpers.data import load
+from helpers.exercises.grading import NotTried, Wrong, ask, exercise, expect
+from helpers.models import build_model
+from helpers.training import TrainingConfig, evaluate, fit
+
+CLOSE = 1e-4
+CHALLENGE_EPOCHS = 4
+
+
+def _tensor(found: Any, what: str) -> Tensor:
+    """What the reader returned (tensor, array, list, number) as float64."""
+    try:
+        return torch.as_tensor(found).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"{what} should be numbers, not {type(found).__name__}") from None
+
+
+def _number(found: Any, what: str) -> float:
+    """What the reader returned as one number."""
+    number = _tensor(found, what)
+    expect(number.numel() == 1, f"{what} should be one number, not {tuple(number.shape)}")
+    return number.item()
+
+
+def _near(found: Tensor, wanted: Tensor) -> bool:
+    return torch.allclose(found, wanted.double(), rtol=CLOSE, atol=1e-6)
+
+
+@exercise("2.1")
+def softmax_with_temperature(softmax: Callable[[Tensor, float], Tensor]) -> str:
+    logits = torch.tensor([[2.0, 1.0, -1.0], [0.5, 0.5, 3.0]])
+    wanted = (logits / 2.0).softmax(dim=1)
+    found = _tensor(ask(softmax, logits, 2.0), "probabilities")
+    expect(found.shape == logits.shape, "one probability for every logit is wanted: keep the shape")
+    mistakes = {
+        "it multiplies by the temperature: divide, so that a large one evens out": (
+            logits * 2.0
+        ).softmax(dim=1),
+        "the temperature changes nothing: divide the logits by it": logits.softmax(dim=1),
+        "each column adds up to 1, not each image: sum over dim=1": (logits / 2.0).softmax(dim=0),
+        "the sum runs over the whole batch: sum over dim=1, with keepdim=True": (
+            (logits / 2.0).exp() / (logits / 2.0).exp().sum()
+        ),
+        "the logits themselves are divided by their sum: raise e to each first": (
+            logits / logits.sum(dim=1, keepdim=True)
+        ),
+        "the probabilities are divided by the temperature: divide the logits": (
+            logits.softmax(dim=1) / 2.0
+        ),
+        "these are logarithms: divide the powers of e by their sum": (logits / 2.0).log_softmax(
+            dim=1
+        ),
+    }
+    for hint, mistaken in mistakes.items():
+        expect(not _near(found, mistaken), hint)
+    expect(
+        _near(found, wanted), "not the softmax of logits / temperature: for each image, sum to 1"
+    )
+    large = _tensor(ask(softmax, torch.tensor([[1000.0, 999.0]]), 1.0), "probabilities")
+    expect(large.isfinite().all(), "e^1000 overflows: subtract the largest logit of each image")
+    expect(_near(large, torch.tensor([[1.0, 0.0]]).softmax(dim=1)), "large logits come out wrong")
+    negative = _tensor(ask(softmax, torch.tensor([[-1000.0, -999.0]]), 1.0), "probabilities")
+    expect(negative.isfinite().all(), "e^-1000 is 0, and 0/0 no number: subtract the largest logit")
+    return "each image's probabilities add up to 1, whatever the temperature"
+
+
+@exercise("2.2")
+def number_of_parameters(count: Callable[[Sequence[int]], int]) -> str:
+    for widths in ((784, 120, 84, 10), (784, 10), (5, 4, 3, 2, 6)):
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        weights, biases = sum(a * b for a, b in pairs), sum(widths[1:])
+        found = _number(ask(count, widths), "the count")
+        mistakes = {
+            "the biases are missing: one for every output of a layer": weights,
+            "a bias for every input: it belongs to the outputs": weights + sum(widths[:-1]),
+            "the input has no bias: only what a layer puts out": weights + sum(widths),
+            "one bias a layer: it is one for every output": weights + len(pairs),
+            "these are the numbers that flow through: count weights and biases": sum(widths),
+        }
+        if len(pairs) > 1:
+            mistakes["only first and last width are used: each pair of neighbours is a layer"] = (
+                widths[0] * widths[-1] + widths[-1]
+            )
+        for hint, mistaken in mistakes.items():
+            expect(found != mistaken, hint)
+        expect(
+            found == weights + biases,
+            f"for {widths} it is not {found:g}: add inputs × outputs + outputs of every layer",
+        )
+    return "nearly all parameters stand where the layer is widest"
+
+
+@exercise("2.3")
+def slope_of_weight(slope: Callable[..., float]) -> str:
+    logits = torch.tensor([1.0, -0.5, 2.0, 0.0])
+    pixels = torch.tensor([0.0, 0.7, -1.3])
+    label, p = 2, logits.softmax(dim=0)
+    for c, i in ((0, 1), (2, 1), (1, 2), (2, 2), (3, 0)):
+        wanted = float(c == label)
+        right = ((p[c] - wanted) * pixels[i]).item()
+        found = _number(ask(slope, logits, label, pixels, c, i), "the slope")
+        mistakes = {
+            "the sign is turned round: probability minus what was wanted": -right,
+            "the pixel is missing: error times pixel": (p[c] - wanted).item(),
+            "logits are no probabilities: apply softmax first": (
+                (logits[c] - wanted) * pixels[i]
+            ).item(),
+            "1 is subtracted for the true class only": ((p[c] - 1) * pixels[i]).item(),
+            "1 must be subtracted for the true class": (p[c] * pixels[i]).item(),
+        }
+        for hint, mistaken in mistakes.items():
+            harmless = abs(mistaken - right) < CLOSE
+            expect(harmless or abs(found - mistaken) > CLOSE, hint)
+        expect(abs(found - right) < CLOSE, "not the slope: (probability − wanted) × pixel")
+    return "error times pixel, the same as autograd finds"
+
+
+def _step_task() -> tuple[nn.Module, torch.optim.Optimizer, Tensor, Tensor]:
+    """A small model that has gradients of an earlier step, and a batch."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+        images, labels = torch.randn(8, 3, 2, 2), torch.arange(8) % 3
+        earlier = torch.randn(8, 3, 2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    F.cross_entropy(model(earlier), labels.flip(0)).backward()
+    return model, optimizer, images, labels
+
+
+def _after(kind: str) -> Tensor:
+    """The weights after a step, right or with a typical mistake."""
+    model, optimizer, images, labels = _step_task()
+    logits = model(images)
+    if kind == "softmax":
+        logits = logits.softmax(dim=1)
+    if kind == "relu":
+        logits = logits.relu()
+    if kind == "no backward":
+        optimizer.step()
+        return _weights(model)
+    if kind != "no zero_grad":
+        optimizer.zero_grad()
+    F.cross_entropy(logits, labels, reduction="sum" if kind == "sum" else "mean").backward()
+    optimizer.step()
+    return _weights(model)
+
+
+def _weights(model: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().double().flatten() for weight in model.parameters()])
+
+
+@exercise("2.4")
+def training_step(step: Callable[..., float]) -> str:
+    expect(callable(step), "give the function itself, without calling it")
+    model, optimizer, images, labels = _step_task()
+    before = _weights(model)
+    with torch.no_grad():
+        loss_before = F.cross_entropy(model(images), labels).item()
+    # No copies here: the optimizer has to hold the weights of this very model.
+    found = step(model, optimizer, images.clone(), labels.clone())
+    after = _weights(model)
+    moved = not _near(after, before)
+    if found is None or found is ...:
+        if moved:
+            raise Wrong("the weights moved, but nothing is returned: return the loss")
+        raise NotTried
+    expect(moved, "no weight has moved: call optimizer.step() after backward(), with gradients")
+    mistakes = {
+        "no zero_grad": "gradients of an earlier step count again: call zero_grad() first",
+        "no backward": "the step used old gradients: call backward() before optimizer.step()",
+        "softmax": "cross_entropy got probabilities: give it the logits",
+        "relu": "ReLU on the logits: leave them as they are",
+        "sum": "the loss is a sum over the batch: its mean is wanted",
+    }
+    for kind, hint in mistakes.items():
+        expect(not _near(after, _after(kind)), hint)
+    expect(_near(after, _after("right")), "the weights moved, but not by one step of the optimizer")
+    loss = _number(found, "the loss")
+    with torch.no_grad():
+        loss_after = F.cross_entropy(model(images), labels).item()
+    expect(abs(loss - loss_after) > CLOSE, "this is the loss after the step: the one before")
+    expect(abs(loss - loss_before * len(labels)) > CLOSE, "return the mean loss, not the sum")
+    expect(abs(loss - loss_before) < CLOSE, "the loss is not the cross-entropy before the step")
+    return "forward, loss, zero_grad, backward, step"
+
+
+class _Echo(nn.Module):
+    """Gives its input back as logits; in training mode it turns the order of the classes round."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return -images if self.training else images
+
+
+@exercise("2.5")
+def accuracy_of(accuracy: Callable[[nn.Module, Iterable[Any]], float]) -> str:
+    truth = (torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([2, 0]))
+    says = (torch.tensor([0, 1, 2, 0, 1, 1]), torch.tensor([1, 1]))
+    batches = [(F.one_hot(s, 3).float(), t) for s, t in zip(says, truth, strict=True)]
+    found = _number(ask(accuracy, _Echo(), batches), "the accuracy")
+    means = [(s == t).double().mean().item() for s, t in zip(says, truth, strict=True)]
+    turned = [(-images).argmax(dim=1) == labels for images, labels in batches]
+    mistakes = {
+        "a mean of the batches' means: count right answers and images, divide once": (
+            sum(means) / len(means)
+        ),
+        "this is the share of mistakes": 3 / 8,
+        "a number of images: divide by how many there are": 5.0,
+        "this is in per cent: a share from 0 to 1 is wanted": 62.5,
+        "only the last batch counts: add up over all": means[-1],
+        "only the first batch counts: do not return inside the loop": means[0],
+        "right answers divided by the number of batches": 5 / 2,
+        "the model was in training mode: call model.eval()": (
+            torch.cat(turned).double().mean().item()
+        ),
+    }
+    for hint, mistaken in mistakes.items():
+        expect(abs(found - mistaken) > CLOSE, hint)
+    expect(abs(found - 5 / 8) < CLOSE, f"not {found:g}: right answers of all images, argmax(dim=1)")
+    return "right answers of all images, in evaluation mode"
+
+
+@exercise("2.6")
+def wrong_lines(lines: Iterable[int]) -> str:
+    expect(not isinstance(lines, str), "give the numbers as a list, such as [1, 2, 3]")
+    try:
+        found = {int(line) for line in lines}
+    except (TypeError, ValueError):
+        raise Wrong("give the numbers as a list, such as [1, 2, 3]") from None
+    fine = {
+        1: "line 1 is right: the optimizer is made once, with all parameters",
+        3: "line 3 is right: several passes over the data",
+        4: "line 4 is right: training mode at the start of every epoch",
+        5: "line 5 is right: training images in a shuffled order",
+        7: "line 7 is right: cross_entropy takes logits",
+        8: "line 8 is right: backward comes after the loss",
+        9: "line 9 is right: step comes after backward",
+        10: "line 10 is right: evaluation mode before the evaluation",
+        11: "line 11 is right: no gradients are needed here",
+    }
+    for line in sorted(found):
+        expect(line not in fine, fine.get(line, ""))
+    expect(found <= {2, 6, 12}, "the lines have the numbers 1 to 12")
+    expect(2 in found, "one is missing: when are the gradients of the last batch cleared?")
+    expect(6 in found, "one is missing: which values can these logits never have?")
+    expect(12 in found, "one is missing: on which images is this validation measured?")
+    return "cleared too seldom, logits cut off, and a test split that is no test any more"
+
+
+@exercise("2.7")
+def challenger(design: Callable[..., Any]) -> str:
+    data = load("cifar10", mode="sample")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = ask(design, data.image_shape, data.num_classes)
+    expect(
+        isinstance(found, tuple | list) and len(found) == 2,
+        "return two things: the model and its TrainingConfig",
+    )
+    model, config = found
+    expect(isinstance(model, nn.Module), "the first thing must be the model, an nn.Module")
+    expect(isinstance(config, TrainingConfig), "the second thing must be a TrainingConfig")
+    expect(
+        config.epochs <= CHALLENGE_EPOCHS,
+        f"{config.epochs} epochs are more than the budget of {CHALLENGE_EPOCHS}",
+    )
+    images = data.normalise(data.val.images[:64])
+    with torch.no_grad():
+        logits = copy.deepcopy(model).cpu().eval()(images)
+    wanted = (len(images), data.num_classes)
+    expect(
+        isinstance(logits, Tensor) and tuple(logits.shape) == wanted,
+        "the model should give one logit for each class: shape N × num_classes",
+    )
+    sums = logits.sum(dim=1)
+    expect(
+        logits.min() < 0 or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3),
+        "the model ends with softmax: give logits, the loss does the softmax",
+    )
+    expect(logits.min() < 0, "no logit is negative: is there a ReLU on the logits?")
+    baseline = build_model("softmax", data.image_shape, data.num_classes)
+    equal = TrainingConfig(
+        epochs=CHALLENGE_EPOCHS, optimizer="adamw", lr=1e-3, scheduler="cosine", weight_decay=0.01
+    )
+    scores = []
+    for network, settings in ((baseline, equal), (model, config)):
+        history = fit(network, data, settings, device="cpu", progress=False)
+        expect(not history.diverged, "the loss exploded: try a smaller learning rate")
+        scores.append(100 * evaluate(network, data.batches("val", 500)).accuracy)
+    to_beat, reached = scores
+    expect(
+        reached > to_beat,
+        f"{reached:.1f} % on validation, softmax regression has {to_beat:.1f} %: "
+        "more capacity, more steps or another learning rate?",
+    )
+    return f"{reached:.1f} % on validation, softmax regression has {to_beat:.1f} %"
