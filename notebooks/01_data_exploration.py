@@ -28,7 +28,7 @@
 #
 # **Time**: read about 35 minutes; the full run takes <!-- result:chapters.01.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->12 s<!-- /result -->.
 #
-# **The question**: what does a computer see when it looks at an image, and what must we know about a data set before we train on it?
+# **The question**: what does a computer see when it looks at an image, and what must we know about a [data set](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#data-set) before we train on it?
 
 # %% tags=["course-setup"]
 # Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
@@ -73,9 +73,9 @@ device = best_device()
 # %% [markdown]
 # ## Two data sets
 #
-# A **data set** is a collection of examples: here images, each with its **label**, the name of what it shows. The possible labels are the **classes**.
+# A **data set** is a collection of examples: here images, each with its **[label](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#label)**, the name of what it shows. The possible labels are the **[classes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#class)**.
 #
-# **MNIST**: handwritten digits, grey, 28 × 28 pixels. **CIFAR-10**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from. That belongs beside every number that we compute.
+# **[MNIST](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#mnist)**: handwritten digits, grey, 28 × 28 [pixels](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pixel). **[CIFAR-10](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cifar-10)**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from. That belongs beside every number that we compute.
 
 # %% tags=["nbval-ignore-output"]
 mnist, cifar10 = load("mnist"), load("cifar10")
@@ -103,7 +103,7 @@ right.axis("off")
 plt.show()
 
 # %% [markdown]
-# A colour image is three such grids, one for each **channel**: red, green and blue. In each grid a high number means much light of that colour.
+# A colour image is three such grids, one for each **[channel](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#channel)**: red, green and blue. In each grid a high number means much light of that colour.
 
 # %% mystnb={"image": {"alt": "A colour image, and beside it its red, green and blue channel, each drawn as a grey picture."}}
 photo = cifar10.train.images[5:6]
@@ -115,7 +115,7 @@ plt.show()
 # %% [markdown]
 # ## A tensor of images
 #
-# A **tensor** is a block of numbers with any number of axes. Many images make one with four: **N** images, **C** channels (1 for grey, 3 for colour), **H** rows and **W** columns. We write it $x_{n,c,h,w}$: the number in image $n$, channel $c$, row $h$, column $w$.
+# A **[tensor](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#tensor)** is a block of numbers with any number of axes. Many images make one with four: **N** images, **C** channels (1 for grey, 3 for colour), **H** rows and **W** columns. We write it $x_{n,c,h,w}$: the number in image $n$, channel $c$, row $h$, column $w$.
 
 # %%
 for data in (mnist, cifar10):
@@ -126,9 +126,9 @@ for data in (mnist, cifar10):
     check(images.dtype == torch.uint8, "whole numbers from 0 to 255")
 
 # %% [markdown]
-# The type `uint8` holds whole numbers from 0 to 255 and needs one byte for each. The type `float32` holds decimal numbers and needs four.
+# The type `uint8` holds whole numbers from 0 to 255 and needs one byte for each. The type `float32` holds decimal numbers and needs four. PyTorch calls the type of a tensor's numbers its **[dtype](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#dtype)**.
 #
-# **Think first**: how many megabytes do all training images need, and how many as `float32`?
+# **Think first**: how many megabytes do all [training images](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#training-split) need, and how many as `float32`?
 
 # %%
 for data in (mnist, cifar10):
@@ -153,7 +153,7 @@ plt.show()
 # %% [markdown]
 # ## The human baseline: guess ten yourself
 #
-# A **baseline** is a simple method whose score a better one has to beat. The first baseline is you. Here are ten images without their labels. The classes are *airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck*.
+# A **[baseline](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#baseline)** is a simple method whose score a better one has to beat. The first baseline is you. Here are ten images without their labels. The classes are *airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck*.
 #
 # **Think first**: name all ten before you read on. How many will you get right?
 
@@ -199,7 +199,7 @@ check(best.startswith("✅ 10 of 10"), "ten right answers count as ten")
 #
 # </details>
 #
-# Ten images are few: one more or less moves the score by ten points. In [a study with sixty people](https://arxiv.org/abs/1811.07270) each named a thousand of the test images. They were right for about 94 of 100. So some of these tiny images cannot be named with certainty by anybody, and 100 % is no sensible goal.
+# Ten images are few: one more or less moves the score by ten points. In [a study with sixty people](https://arxiv.org/abs/1811.07270) each named a thousand of the [test images](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#test-split). They were right for about 94 of 100. So some of these tiny images cannot be named with certainty by anybody, and 100 % is no sensible goal.
 #
 # ## How many pixels do you need?
 #
@@ -220,7 +220,7 @@ explore(draw_small, (32, 24, 16, 12, 8, 6, 4), "pixels a side:", shown=(32, 16, 
 #
 # ## Classes and balance
 #
-# A data set is **balanced** if every class has about the same number of images. If one class made up nine tenths, a model that always names it would be right nine times out of ten, and useless.
+# A data set is **[balanced](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#balanced)** if every class has about the same number of images. If one class made up nine tenths, a [model](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#model) that always names it would be right nine times out of ten, and useless.
 
 # %% mystnb={"image": {"alt": "Bar charts of the share of each class in both training splits; all bars are near ten per cent."}}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), sharey=True)
@@ -259,7 +259,7 @@ show_images(means, range(10), cifar10.classes, columns=5, title=cifar10.title)
 plt.show()
 
 # %% [markdown]
-# The mean digits can be read. The mean photographs are blobs: a little blue where there was sky, a little brown where there were animals. Things in photographs stand anywhere, at any size. Remember this picture in chapter 2, whose first model has to get along with one template per class.
+# The mean digits can be read. The mean photographs are blobs: a little blue where there was sky, a little brown where there were animals. Things in photographs stand anywhere, at any size. Remember this picture in chapter 2, whose first model has to get along with one [template](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#template) per class.
 #
 # ## Three splits
 #
@@ -293,7 +293,7 @@ check(on_hundred[best] > 0.16, "the best of a thousand seems far better than cha
 check(on_fresh[best] < 0.14, "but on fresh images it is as good as dice are")
 
 # %% [markdown]
-# You will compare fewer models than a thousand, but the effect is the same. So we choose on validation, and the test images wait. The validation split here is a tenth of the original training images. It has the same share of every class (it is **stratified**), and it is always the same.
+# You will compare fewer models than a thousand, but the effect is the same. So we choose on validation, and the test images wait. The [validation split](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#validation-split) here is a tenth of the original training images. It has the same share of every class (it is **[stratified](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#stratified)**), and it is always the same.
 
 # %%
 for data in (mnist, cifar10):
@@ -324,11 +324,11 @@ axes[0].set_ylabel("share of pixels (%)")
 plt.show()
 
 # %% [markdown]
-# Training goes better when the inputs lie around 0 and spread by about 1. So we measure two numbers for each channel. The **mean** says where the values lie. The **standard deviation** says how far they typically are from the mean. Then we **normalise**:
+# Training goes better when the inputs lie around 0 and spread by about 1. So we measure two numbers for each channel. The **mean** says where the values lie. The **[standard deviation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#standard-deviation)** says how far they typically are from the mean. Then we **[normalise](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#normalisation)**:
 #
 # $$x' = \frac{x/255 - \text{mean}}{\text{std}}$$
 #
-# The constants that float around the internet for MNIST and CIFAR-10 are just these numbers. We compute them ourselves, **on the training images only**. What we know about other images must not leak into the model.
+# The constants that float around the internet for MNIST and CIFAR-10 are just these numbers. We compute them ourselves, **on the training images only**. What we know about other images must not [leak](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#leakage) into the model.
 
 # %%
 for data in (mnist, cifar10):
@@ -375,7 +375,7 @@ check(same < other, "two ones differ less than a one and a nought")
 #
 # $$d(a, b) = \sqrt{\textstyle\sum_i (a_i - b_i)^2}$$
 #
-# With this **distance** we can ask for an image's **nearest neighbours**, the training images with the smallest distance to it. The code below does it for many images at once. It uses $(a-b)^2 = a^2 - 2ab + b^2$, because products of whole tensors are what computers do fastest.
+# With this **distance** we can ask for an image's **[nearest neighbours](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#k-nearest-neighbours)**, the training images with the smallest distance to it. The code below does it for many images at once. It uses $(a-b)^2 = a^2 - 2ab + b^2$, because products of whole tensors are what computers do fastest.
 
 # %%
 def flat(images):
@@ -428,7 +428,7 @@ check(same_class[3] < 0.5, "most neighbours of a colour image show something els
 # %% [markdown]
 # For digits, *similar pixels* nearly means *same class*. For photographs it does not. A white cat on a dark sofa and a dark cat on a white sofa share almost no pixel. Neighbours of a photograph share its background.
 #
-# We can draw this. An image with 784 pixels is a point in a space with 784 axes. **PCA** (principal component analysis) finds the directions in which the points spread most. We look along the first two. The digits form clouds that overlap a little. The classes of colour images lie on top of each other.
+# We can draw this. An image with 784 pixels is a point in a space with 784 axes. **[PCA](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pca)** (principal component analysis) finds the directions in which the points spread most. We look along the first two. The digits form clouds that overlap a little. The classes of colour images lie on top of each other.
 
 # %% mystnb={"image": {"alt": "Two scatter plots of images projected to two dimensions, coloured by class: the digits form clouds that overlap a little, the classes of colour images lie on top of each other."}}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 4))
@@ -495,7 +495,7 @@ check(near[1] > near[3], "it is the digits that come closest to each other")
 # %% [markdown]
 # Among the digits the closest pairs are plain strokes: two people drew the same 1. A small distance alone is no proof. Among the photographs of CIFAR-10 the closest pairs are real twins. (In the drawn stand-in they are drawings with similar colours.) Always look at the pairs before you believe a number.
 #
-# Our search finds only the clearest cases. A thorough study found that [3.3 % of the test images of CIFAR-10](https://arxiv.org/abs/1902.00423) have a near-duplicate among the training images. We leave the splits as they are, so that scores can be compared with those of others. But keep in mind: published scores on CIFAR-10 may be a little too good.
+# Our search finds only the clearest cases. A thorough study found that [3.3 % of the test images of CIFAR-10](https://arxiv.org/abs/1902.00423) have a [near-duplicate](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#duplicate) among the training images. We leave the splits as they are, so that scores can be compared with those of others. But keep in mind: published scores on CIFAR-10 may be a little too good.
 #
 # ## Are the labels right?
 #
@@ -543,7 +543,7 @@ check(lonely[3] > 0.08, "more than eight colour images in a hundred: too many to
 #
 # ## Augmentation: which changes keep the label?
 #
-# A digit moved by a pixel is the same digit. A mirrored ship is a ship. **Augmentation** makes such changes to the training images, newly drawn at every pass, and the labels stay. So the model learns that they do not matter.
+# A digit moved by a pixel is the same digit. A mirrored ship is a ship. **[Augmentation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#augmentation)** makes such changes to the training images, newly drawn at every pass, and the labels stay. So the model learns that they do not matter.
 
 # %% mystnb={"image": {"alt": "One colour image eight times, each shifted by up to two pixels and some mirrored."}}
 generator = torch.Generator().manual_seed(0)
@@ -1040,7 +1040,7 @@ grade("1.7", my_classifier)
 #
 # - Y. LeCun and others, [Gradient-based learning applied to document recognition](https://doi.org/10.1109/5.726791) (1998): where MNIST comes from, with many methods compared on it.
 # - A. Krizhevsky, [Learning multiple layers of features from tiny images](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf) (2009): how CIFAR-10 was collected and labelled.
-# - T. Ho-Phuoc, [CIFAR10 to compare visual recognition performance between deep neural networks and humans](https://arxiv.org/abs/1811.07270) (2018): the human baseline.
+# - T. Ho-Phuoc, [CIFAR10 to compare visual recognition performance between deep neural networks and humans](https://arxiv.org/abs/1811.07270) (2018): the [human baseline](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#human-baseline).
 # - B. Barz and J. Denzler, [Do we train on test data?](https://arxiv.org/abs/1902.00423) (2019): near-duplicates in CIFAR, found with a better distance than ours.
 # - C. Northcutt and others, [Pervasive label errors in test sets](https://arxiv.org/abs/2103.14749) (2021): wrong labels in well-known data sets, MNIST and CIFAR-10 among them.
 # - S. Kapoor and A. Narayanan, [Leakage and the reproducibility crisis in machine-learning-based science](https://arxiv.org/abs/2207.07048) (2022): kinds of leakage, and published results that fell with them.
@@ -1048,4 +1048,4 @@ grade("1.7", my_classifier)
 #
 # ## Next
 #
-# Chapter 2 trains a first model, and writes the training loop line by line.
+# Chapter 2 trains a first model, and writes the [training loop](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#training-loop) line by line.

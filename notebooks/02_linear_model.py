@@ -28,7 +28,7 @@
 #
 # **Time**: read about 45 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->19 s<!-- /result -->.
 #
-# **The question**: how far does one weighted sum of pixels per class go, and how are its weights found?
+# **The question**: how far does one weighted sum of pixels per class go, and how are its [weights](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight) found?
 
 # %% tags=["course-setup"]
 # Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
@@ -99,7 +99,7 @@ print("one image:", mnist.image_shape, "and", cifar10.image_shape)
 # %% [markdown]
 # ## Flattening
 #
-# A linear model does not know rows and columns. It wants a list. So we cut the image into its rows and put them one behind the other: 28 rows of 28 pixels become one row of 784 numbers.
+# A [linear model](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#linear-model) does not know rows and columns. It wants a list. So we cut the image into its rows and put them one behind the other: 28 rows of 28 pixels become one row of 784 numbers.
 
 # %% mystnb={"image": {"alt": "A digit on the left; on the right its 784 pixels as one long strip, in which the rows of the digit repeat as a pattern."}}
 digit = mnist.train.images[1, 0]
@@ -121,7 +121,7 @@ check(same, "row 14, column 3 is now at position 14 · 28 + 3")
 #
 # ## Ten weighted sums
 #
-# Give every pixel a **weight**: a positive one where ink speaks for a class, a negative one where ink speaks against it. Multiply each pixel by its weight and add everything up. The sum is a score for the class, called a **logit**.
+# Give every pixel a **weight**: a positive one where ink speaks for a class, a negative one where ink speaks against it. Multiply each pixel by its weight and add everything up. The sum is a score for the class, called a **[logit](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#logits)**.
 #
 # Here are two sets of weights, made by hand: the mean image of the class minus the mean of all images. We try both on the same 0.
 
@@ -145,7 +145,7 @@ plt.show()
 check(scores[0] > scores[1], "the weights of 0 give the 0 a larger sum than those of 1")
 
 # %% [markdown]
-# Purple speaks for, orange against. A linear model does this for all ten classes. It has one weight $w_{c,i}$ for every class $c$ and pixel $x_i$, and one number more per class, the **bias** $b_c$, which is added whatever the pixels are:
+# Purple speaks for, orange against. A linear model does this for all ten classes. It has one weight $w_{c,i}$ for every class $c$ and pixel $x_i$, and one number more per class, the **[bias](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bias)** $b_c$, which is added whatever the pixels are:
 #
 # $$z_c = \sum_{i} w_{c,i}\, x_i + b_c$$
 #
@@ -166,7 +166,7 @@ check(same, "the model is one matrix product and a bias")
 # %% [markdown]
 # ## Softmax: from scores to probabilities
 #
-# Logits can be any numbers. Probabilities are positive and add up to 1. **Softmax** makes the first into the second in two moves. It raises $e$ to each score, so that everything is positive. Then it divides by the sum.
+# Logits can be any numbers. Probabilities are positive and add up to 1. **[Softmax](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax)** makes the first into the second in two moves. It raises $e$ to each score, so that everything is positive. Then it divides by the sum.
 
 # %% mystnb={"image": {"alt": "Three bar charts for classes a to d: scores 2, 1, 0 and -1; their exponentials; and the probabilities, 64, 24, 9 and 3 per cent."}}
 example = torch.tensor([2.0, 1.0, 0.0, -1.0])
@@ -200,7 +200,7 @@ ones = torch.ones(5)
 check(torch.allclose(probabilities.sum(dim=1), ones), "each image's ten add up to 1")
 
 # %% [markdown]
-# Weighted sums followed by softmax are called **softmax regression**. (Regression is an old word for fitting numbers to data.)
+# Weighted sums followed by softmax are called **[softmax regression](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax-regression)**. (Regression is an old word for fitting numbers to data.)
 #
 # **Think first**: the weights of our model are still random. What will the ten probabilities of a digit look like?
 
@@ -224,7 +224,7 @@ untrained = untrained.to("cpu")
 #
 # ## Cross-entropy: one number for how wrong we are
 #
-# We look at the probability that the model gave to the *true* class and take $-\log$ of it. Was it 1? Then the loss is 0. Was it small? Then the loss is large. So a **loss** is a number that is smaller for a better model.
+# We look at the probability that the model gave to the *true* class and take $-\log$ of it. Was it 1? Then the [loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#loss) is 0. Was it small? Then the loss is large. So a **loss** is a number that is smaller for a better model.
 #
 # **Think first**: a model that gives every class 1/10 knows nothing. What is its loss?
 
@@ -238,7 +238,7 @@ axis.set(xlabel="probability given to the true class", ylabel="loss (nats)")
 plt.show()
 
 # %% [markdown]
-# The unit of a natural logarithm is the *nat*. The mean over $N$ images with true classes $y_n$ is the **cross-entropy loss**:
+# The unit of a natural logarithm is the *[nat](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nats)*. The mean over $N$ images with true classes $y_n$ is the **[cross-entropy loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cross-entropy)**:
 #
 # $$L = -\frac{1}{N} \sum_n \log p_{n,\,y_n}$$
 
@@ -258,7 +258,7 @@ print(f"undecided: {-math.log(0.1):.3f} nats; our untrained model: {loss.item():
 #
 # ## The gradient: which way is down?
 #
-# Turn one weight a little up and keep all others. The loss changes a little. How much it changes, for each unit that the weight changes, is the **slope** in that direction. The list of the slopes of all weights is the **gradient**. A positive slope says: lower this weight, and the loss falls.
+# Turn one weight a little up and keep all others. The loss changes a little. How much it changes, for each unit that the weight changes, is the **slope** in that direction. The list of the slopes of all weights is the **[gradient](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gradient)**. A positive slope says: lower this weight, and the loss falls.
 #
 # The picture shows the loss of 50 digits against one single weight. The straight line is the tangent: it has the slope that the curve has at the dot.
 
@@ -294,7 +294,7 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# PyTorch found that slope with `backward()`. This part of PyTorch is called **autograd**: it remembers how the loss was computed and applies the rules of derivatives backwards. Can we trust it? We measure the slope ourselves. Go a small way $h$ to the right and to the left, and divide the difference of the losses by the way between them. This is the **central difference**:
+# PyTorch found that slope with `backward()`. This part of PyTorch is called **[autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd)**: it remembers how the loss was computed and applies the rules of derivatives [backwards](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#backward-pass). Can we trust it? We measure the slope ourselves. Go a small way $h$ to the right and to the left, and divide the difference of the losses by the way between them. To find slopes in this way is called the method of **[finite differences](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#finite-differences)**. Ours is the **central difference**:
 #
 # $$\frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w - h)}{2h}$$
 #
@@ -340,13 +340,13 @@ check(same, "autograd finds the gradient that we wrote down")
 # %% [markdown]
 # ## The training loop, line by line
 #
-# To find the weights, we walk downhill. Every step moves each weight against its slope, by the slope times a small number $\eta$, the **learning rate**:
+# To find the weights, we walk downhill. Every step moves each weight against its slope, by the slope times a small number $\eta$, the **[learning rate](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate)**:
 #
 # $$w \leftarrow w - \eta\, \frac{\partial L}{\partial w}$$
 #
-# The slope is computed on a few images at a time, a **batch**, so that many steps fit into one pass over the data. Such a pass is an **epoch**. The whole method is called **stochastic gradient descent**, SGD: stochastic because batches are drawn at random.
+# The slope is computed on a few images at a time, a **[batch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch)**, so that many steps fit into one pass over the data. Such a pass is an **[epoch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#epoch)**. The whole method is called **[stochastic gradient descent](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#sgd)**, SGD: stochastic because batches are drawn at random.
 #
-# This loop is the heart of the course. Everything later, Lightning too, is this loop in other clothes. (`momentum`, which is switched off here, comes in chapter 4.)
+# This loop is the heart of the course. Everything later, [Lightning](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#lightning) too, is this loop in other clothes. (`momentum`, which is switched off here, comes in chapter 4.)
 
 # %%
 config = TrainingConfig(
@@ -386,7 +386,7 @@ for epoch in range(config.epochs):
     print(f"validation loss {val_loss:.4f}, accuracy {accuracy:.4f}")
 
 # %% [markdown]
-# From here on we import this loop as `fit`. It adds a progress bar, a choice of optimizers, a history of every epoch and the best weights. It is the same loop, and we can prove it: on a CPU every number and every weight is equal to the last bit. (A GPU may add up in another order, so there we allow for rounding.)
+# From here on we import this loop as `fit`. It adds a progress bar, a choice of [optimizers](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#optimizer), a history of every epoch and the best weights. It is the same loop, and we can prove it: on a [CPU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cpu) every number and every weight is equal to the last bit. (A [GPU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gpu) may add up in another order, so there we allow for rounding.)
 
 # %%
 fitted = build_model("softmax", mnist.image_shape, mnist.num_classes, seed=config.seed)
@@ -401,7 +401,7 @@ check(torch.allclose(ours, theirs, rtol=0, atol=tolerance), "and the same weight
 # %% [markdown]
 # ## The learning rate
 #
-# **Think first**: what will the loss curve look like if the learning rate is a hundred times too small? And if it is a hundred times too large?
+# **Think first**: what will the [loss curve](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#loss-curve) look like if the learning rate is a hundred times too small? And if it is a hundred times too large?
 #
 # In a running notebook, move the slider. Each position trains softmax regression anew, for 100 steps.
 
@@ -438,13 +438,13 @@ check(ends[0.02] < ends[1e-4], "far too small a rate learns slowly")
 check(ends[0.02] < ends[2.0], "far too large a rate steps over the valley")
 
 # %% [markdown]
-# The dotted line is the loss of the undecided model. Too small: the curve is smooth but hardly falls. Too large: every step jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
+# The dotted line is the loss of the undecided model. Too small: the curve is smooth but hardly falls. Too large: [every step](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#step) jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
 #
 # ## A second opinion: scikit-learn
 #
 # Softmax regression is older than deep learning. Statisticians call it *logistic regression*, and scikit-learn has it. A baseline from another library is a good test of our own work: same images, same formula, so we should get the same answers.
 #
-# Our loop also lowers its learning rate to 0 by the end of the run (`scheduler="cosine"`), so that it comes to rest in the valley. Both get a small penalty for large weights, called **weight decay**. scikit-learn writes it as a number $C$ and adds up losses, we take their mean. Over $N$ images its $C$ corresponds to our weight decay $1/(C\,N)$.
+# Our loop also lowers its learning rate to 0 by the end of the run (`scheduler="cosine"`), so that it comes to rest in the valley. Both get a small penalty for large weights, called **[weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**. scikit-learn writes it as a number $C$ and adds up losses, we take their mean. Over $N$ images its $C$ corresponds to our weight decay $1/(C\,N)$.
 
 # %%
 count, C = budget(full=5_000, fast=3_000), 0.01
@@ -479,7 +479,7 @@ check(agreement > 0.95, "both find nearly the same model")
 #
 # ## What the weights look like
 #
-# Every class has one weight per pixel, so its weights can be drawn as an image, a **template**. We first train softmax regression on all training images, with the settings in `recipe`. Their optimizer, AdamW, is a refined SGD, which chapter 4 explains. `load_best` takes the weights of the epoch that was best on the *validation* split.
+# Every class has one weight per pixel, so its weights can be drawn as an image, a **template**. We first train softmax regression on all training images, with the settings in `recipe`. Their optimizer, [AdamW](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adamw), is a refined SGD, which chapter 4 explains. `load_best` takes the weights of the epoch that was best on the *validation* split.
 
 # %%
 def trained(hidden, data):
@@ -519,9 +519,9 @@ plt.show()
 # %% [markdown]
 # ## A network with hidden layers
 #
-# One template per class is not enough? Then let the model first compute other numbers from the pixels, and the scores from those. The numbers in between are a **hidden layer**: nobody tells the model what they should mean.
+# One template per class is not enough? Then let the model first compute other numbers from the pixels, and the scores from those. The numbers in between are a **[hidden layer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#hidden-layer)**: nobody tells the model what they should mean.
 #
-# Two weighted sums in a row are only one weighted sum again. So something has to bend in between. The **ReLU** does: it replaces every negative number by 0, $\max(0, z)$. Our network has hidden layers of 120 and 84 numbers, as the last layers of LeNet-5 had.
+# Two weighted sums in a row are only one weighted sum again. So something has to bend in between. The **[ReLU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#relu)** does: it replaces every negative number by 0, $\max(0, z)$. A function that is put between two [layers](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#layer) to bend the numbers is called an **[activation function](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#activation-function)**. Our [network](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#neural-network) has hidden layers of 120 and 84 numbers, as the last layers of LeNet-5 had.
 
 # %% mystnb={"image": {"alt": "The graph of ReLU: flat at zero for negative inputs, then a straight line upwards with slope 1."}}
 figure, axis = plt.subplots(figsize=(3.6, 2.4))
@@ -542,7 +542,7 @@ same = torch.allclose(two, one, atol=1e-4)
 check(same, "two linear layers without a ReLU are one linear layer")
 
 # %% [markdown]
-# **Think first**: how many parameters, that is weights and biases, does the network have for digits of 784 pixels? For colour images of 3 · 32 · 32? In which layer do most of them stand?
+# **Think first**: how many [parameters](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter), that is weights and biases, does the network have for digits of 784 pixels? For colour images of 3 · 32 · 32? In which layer do most of them stand?
 
 # %%
 SIZES = {
@@ -562,9 +562,9 @@ check(share > 0.85, "on digits, the first weight matrix holds most parameters")
 # %% [markdown]
 # ## Capacity: what do more layers bring?
 #
-# **Capacity** is how many different things a model can represent. Softmax regression has little, the network with two hidden layers has more. More capacity is no gain in itself. A model can use it to learn what digits look like, or to learn its training images by heart. The second is called **over-fitting**. It shows as a gap: high accuracy on training images, lower accuracy on validation images.
+# **[Capacity](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#capacity)** is how many different things a model can represent. Softmax regression has little, the network with two hidden layers has more. More capacity is no gain in itself. A model can use it to learn what digits look like, or to learn its training images by heart. The second is called **[over-fitting](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#over-fitting)**. It shows as a gap: high [accuracy](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#accuracy) on training images, lower accuracy on validation images.
 #
-# To compare fairly, all three get the same budget: the same 8,000 training images, the same number of epochs, the same optimizer and learning rate, no augmentation. Each is trained three times from different random weights (three **seeds**). We give the mean and the sample standard deviation (std), after the last epoch. Fewer images than we have make over-fitting easier to see.
+# To compare fairly, all three get the same budget: the same 8,000 training images, the same number of epochs, the same optimizer and learning rate, no augmentation. Each is trained three times from different random weights (three **[seeds](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#seed)**). We give the mean and the sample standard deviation (std), after the last epoch. Fewer images than we have make over-fitting easier to see.
 #
 # **Think first**: on which data set will the gap between training and validation be larger?
 
@@ -783,6 +783,9 @@ check(reached, "the photographs: the goal is reached")
 for name in SETS:
     ahead = tested[name, two_hidden] > tested[name, plain] - budget(full=0, fast=5)
     check(ahead, f"{name}: hidden layers beat softmax regression")
+
+# %% [markdown]
+# Where do the wrong answers go? A **[confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion-matrix)** tells. Each row is one true class, each column one answer of the model, and each number says which share of the row went there.
 
 # %% mystnb={"image": {"alt": "Confusion matrix of the network on the colour images: a weak diagonal, and many mistakes among the animals and among the vehicles."}}
 logits, labels = test_answers["photographs", two_hidden]

@@ -97,7 +97,7 @@ print("image shapes:", mnist.image_shape, cifar10.image_shape)
 # %% [markdown]
 # ## A convolution by hand
 #
-# A **kernel** is a small grid of numbers, here 3 × 3. Lay it on the top left corner of the image. Multiply each kernel number by the pixel under it and add up the nine products: that sum is one pixel of the output. Move the kernel one pixel to the right and do it again, until the whole image is covered. This is a **convolution**, and its output is called a **feature map**.
+# A **[kernel](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#kernel)** is a small grid of numbers, here 3 × 3. Lay it on the top left corner of the image. Multiply each kernel number by the pixel under it and add up the nine products: that sum is one pixel of the output. Move the kernel one pixel to the right and do it again, until the whole image is covered. This is a **[convolution](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#convolution)**, and its output is called a **[feature map](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#feature-map)**.
 
 # %% mystnb={"image": {"alt": "Three grids of numbers: an image of 5 by 5 pixels with its top left 3 by 3 corner framed, a kernel, and an output of 3 by 3 in which only the first number, 4, is filled in."}}
 tiny = torch.tensor(
@@ -189,7 +189,7 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# The first kernel answers "is it darker on the left than on the right?" at every place. Purple means yes, orange means the opposite, white means no difference. That is the central idea: **a kernel is a question, asked everywhere in the image.** In a CNN nobody writes the kernels. They are weights, and training finds them.
+# The first kernel answers "is it darker on the left than on the right?" at every place. Purple means yes, orange means the opposite, white means no difference. That is the central idea: **a kernel is a question, asked everywhere in the image.** In a [CNN](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cnn) nobody writes the kernels. They are weights, and training finds them.
 #
 # Mix the two edge kernels, and the question turns. If you run this notebook, choose the angle yourself. On a page without a running program you see four of them.
 
@@ -223,7 +223,7 @@ check(torch.allclose(sum(slices), together, atol=1e-4), "a kernel adds up its sl
 # %% [markdown]
 # ## Padding, stride and pooling
 #
-# Three settings decide how large the output is. **Padding** $p$ puts a frame of zeros around the image. **Stride** $s$ is the number of pixels that the kernel moves each time. With an image of $n$ pixels a side and a kernel of $k$, the output has a side of
+# Three settings decide how large the output is. **[Padding](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#padding)** $p$ puts a frame of zeros around the image. **[Stride](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#stride)** $s$ is the number of pixels that the kernel moves each time. With an image of $n$ pixels a side and a kernel of $k$, the output has a side of
 #
 # $$\left\lfloor\frac{n + 2p - k}{s}\right\rfloor + 1$$
 #
@@ -251,7 +251,7 @@ check((sizes["by formula"] == sizes["by PyTorch"]).all(), "the formula is PyTorc
 # %% [markdown]
 # A 3 × 3 kernel with `padding=1` keeps the size. All our networks use it.
 #
-# **Max-pooling** shrinks the maps on purpose: of every 2 × 2 square it keeps the largest number. "Is there an edge here?" becomes "is there an edge somewhere around here?". A quarter of the numbers is left, and a shift by one pixel changes little.
+# **[Max-pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pooling)** shrinks the maps on purpose: of every 2 × 2 square it keeps the largest number. "Is there an edge here?" becomes "is there an edge somewhere around here?". A quarter of the numbers is left, and a shift by one pixel changes little.
 
 # %%
 small = torch.tensor(
@@ -273,7 +273,7 @@ check(
 # %% [markdown]
 # ## One kernel for all places
 #
-# A convolution uses the same few numbers everywhere. This is **parameter sharing**. Count what it saves: a layer with 64 kernels over 32 channels of 16 × 16 pixels, against a linear layer between the same numbers of values.
+# A convolution uses the same few numbers everywhere. This is **[parameter sharing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter-sharing)**. Count what it saves: a layer with 64 kernels over 32 channels of 16 × 16 pixels, against a linear layer between the same numbers of values.
 #
 # **Think first**: guess how many times as many weights the linear layer has. Ten? A thousand?
 
@@ -290,7 +290,7 @@ check(
 )
 
 # %% [markdown]
-# Sharing has a second consequence. The same question is asked everywhere, so a stroke that moves gives the same answer at its new place. **Shift the image, and the map shifts with it.** The word for that is *equivariance*.
+# Sharing has a second consequence. The same question is asked everywhere, so a stroke that moves gives the same answer at its new place. **Shift the image, and the map shifts with it.** The word for that is *[equivariance](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#equivariance)*.
 
 # %% mystnb={"image": {"alt": "A digit and its map of vertical edges; below, the digit moved down and to the right, and the same map moved by as much."}}
 down, right = 2, 3
@@ -318,7 +318,7 @@ check(torch.isclose(maps[0].max(), maps[1].max()), "the largest value of the map
 # %% [markdown]
 # ## A first network
 #
-# Our small CNN has two rounds of *convolution, batch normalisation, ReLU, max-pooling*. **Batch normalisation** brings every channel to a mean of 0 and a standard deviation of 1 within the batch; more on it below. At the end the largest value of each feature map is kept. These 64 numbers are **flattened** into one list, and one linear layer turns them into ten logits.
+# Our small CNN has two rounds of *convolution, [batch normalisation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch-normalisation), ReLU, max-pooling*. **Batch normalisation** brings every channel to a mean of 0 and a standard deviation of 1 within the batch; more on it below. At the end the largest value of each feature map is kept. These 64 numbers are **[flattened](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#flattening)** into one list, and one linear layer turns them into ten logits.
 
 # %%
 small_cnn = build_model("cnn", mnist.image_shape, mnist.num_classes, "small")
@@ -478,7 +478,7 @@ check(lost["small CNN"] < lost["fully connected"], "and less than the other")
 #
 # ## The receptive field
 #
-# One value of the first map sees 3 × 3 pixels. One value of the second layer sees 3 × 3 values of the first, which together see 5 × 5 pixels. The pixels that can influence a value are its **receptive field**. Strides and pooling make it grow faster, because behind them neighbours are further apart. With kernel sizes $k_l$ and strides $s_l$:
+# One value of the first map sees 3 × 3 pixels. One value of the second layer sees 3 × 3 values of the first, which together see 5 × 5 pixels. The pixels that can influence a value are its **[receptive field](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#receptive-field)**. Strides and pooling make it grow faster, because behind them neighbours are further apart. With kernel sizes $k_l$ and strides $s_l$:
 #
 # $$r_0 = 1, \qquad r_l = r_{l-1} + (k_l - 1)\prod_{m<l} s_m$$
 
@@ -613,11 +613,11 @@ check(
 )
 
 # %% [markdown]
-# That last line will matter. In training mode the layer also keeps *running means*, to have something to subtract when later only one image comes. Remember it until *What went wrong*.
+# That last line will matter. In [training mode](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#training-and-evaluation-mode) the layer also keeps *running means*, to have something to subtract when later only one image comes. Remember it until *What went wrong*.
 #
 # ## An ablation: which part does what?
 #
-# In an **ablation** one changes one part at a time and keeps the rest. Here is a builder with one argument for each part:
+# In an **[ablation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ablation)** one changes one part at a time and keeps the rest. Here is a builder with one argument for each part:
 
 
 # %%
@@ -764,9 +764,9 @@ check(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
 #
 # Now the real training. The settings come from `recipe`, and they were chosen on the validation split:
 #
-# - SGD with Nesterov momentum and weight decay, and a learning rate that rises and falls once (*one cycle*). Chapter 4 explains them.
-# - **Label smoothing**: the target is not 100 % for the true class but a little less, with the rest spread over the others. That keeps the network from being too sure.
-# - Augmentation, and `precision="auto"`: it measures whether this machine multiplies faster in bfloat16, a shorter number format, and uses it only then.
+# - SGD with [Nesterov momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nesterov-momentum) and weight decay, and a learning rate that rises and falls once (*[one cycle](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#one-cycle)*). Chapter 4 explains them.
+# - **[Label smoothing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#label-smoothing)**: the target is not 100 % for the true class but a little less, with the rest spread over the others. That keeps the network from being too sure.
+# - Augmentation, and `precision="auto"`: it measures whether this machine multiplies faster in [bfloat16](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bfloat16), a shorter number format, and uses it only then.
 
 
 # %%
@@ -910,7 +910,7 @@ for mode, name in ((True, "training"), (False, "evaluation")):
 check((answers[True] != answers[False]).any(), "the mode changes answers")
 
 # %% [markdown]
-# `no_grad` only saves the gradients' memory and time. It is `eval()` that changes what layers do. And it is worse than a wrong number: the pass in training mode also moved the running means. How to see it: evaluate twice with two batch sizes. The numbers must not differ by more than rounding.
+# `no_grad` only saves the gradients' memory and time. It is `eval()` that changes what layers do. And it is worse than a wrong number: the pass in training mode also moved the running means. How to see it: evaluate twice with two [batch sizes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch-size). The numbers must not differ by more than rounding.
 
 # %%
 running_mean = "features.1.running_mean"
@@ -1008,7 +1008,7 @@ check(excess.iloc[0] > excess.iloc[-1], "with more images it looks less too good
 #
 # ## Which one should I choose?
 #
-# Two groups of rows. First five models with *equal budgets*: the same part of the images, the same three epochs, the same learning rate, one seed. Then the large CNN trained by its recipe on everything. All choices are made, so now, once, the test split:
+# Two groups of rows. First five models with *equal budgets*: the same part of the images, the same three epochs, the same learning rate, one seed. Then the large CNN trained by its [recipe](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#recipe) on everything. All choices are made, so now, once, the test split:
 
 # %%
 same = TrainingConfig(
@@ -1089,7 +1089,7 @@ check(behind < budget(full=3, fast=40), "on digits the middle CNN comes close")
 # The models with equal budgets had little training. Their order is what counts, and single runs that lie close together have no order. The seconds are what this machine needed. They depend on how well each shape of layer suits the processor, so they need not follow the number of layers.
 #
 # - **Digits**: the middle CNN. In the same few epochs it comes close to the large one, with less than a quarter of the parameters.
-# - **A device with little memory**: the small CNN. It needs more epochs, but it has the fewest parameters of all but softmax regression.
+# - **A [device](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#device) with little memory**: the small CNN. It needs more epochs, but it has the fewest parameters of all but softmax regression.
 # - **Photographs, a few minutes of time**: the middle one first, to see that everything works. Then the large one.
 # - **More accuracy**: more epochs before more layers. Look at the gap between training and validation loss. While there is none, the network is not yet using what it has.
 # - **Data without neighbours**, such as a table of unrelated measurements: no CNN at all.

@@ -144,11 +144,11 @@ check(jobs["T"] > jobs["M"] + jobs["D"], "most lines are the same in every train
 # %% [markdown]
 # M: what is learned. D: from what. T: the driving. Lightning gives each job a place of its own:
 #
-# - **LightningModule** (M): a class that holds the model, the loss and the optimizer. You write it.
-# - **LightningDataModule** (D): a class that hands out the batches. You write it.
-# - **Trainer** (T): an object that drives. You do not write it, you choose its arguments.
+# - **[LightningModule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#lightningmodule)** (M): a class that holds the model, the loss and the optimizer. You write it.
+# - **[LightningDataModule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#lightningdatamodule)** (D): a class that hands out the batches. You write it.
+# - **[Trainer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#trainer)** (T): an object that drives. You do not write it, you choose its arguments.
 #
-# Two more words will come up. A **hook** is a method with an agreed name that the Trainer calls at an agreed moment. A **callback** is an object with hooks of its own: an add-on that can be plugged into any training.
+# Two more words will come up. A **[hook](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#hook)** is a method with an agreed name that the Trainer calls at an agreed moment. A **[callback](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#callback)** is an object with hooks of its own: an add-on that can be plugged into any training.
 
 
 # %% mystnb={"image": {"alt": "A wide box, the Trainer, with the endless circle forward, zero_grad, backward, step inside. From the left, LightningModule and LightningDataModule point into it: you write them. On the right it points to callbacks, loggers and checkpoints."}}
@@ -352,7 +352,7 @@ print("lines of code:", written, "of which new:", signs["+"])
 check(written["Lightning"] > written["our loop"], "other lines, but not fewer")
 
 # %% [markdown]
-# Surprised? For a loop this small Lightning does not save lines. Most of the new ones are names: `class`, `def`, `return`, `self.log`. What is saved is the T column, the lines in which mistakes are easy: a forgotten `zero_grad`, a forgotten `eval()`. And the next wish, a checkpoint or a second GPU, adds no line to the module. Here is where everything went:
+# Surprised? For a loop this small Lightning does not save lines. Most of the new ones are names: `class`, `def`, `return`, `self.log`. What is saved is the T column, the lines in which mistakes are easy: a forgotten `zero_grad`, a forgotten `eval()`. And the next wish, a [checkpoint](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#checkpoint) or a second GPU, adds no line to the module. Here is where everything went:
 #
 # | | Line of the loop | Where it is now |
 # |---|---|---|
@@ -505,7 +505,7 @@ check(
 # %% [markdown]
 # `torch.equal` allows no tolerance: one bit in 100,000 weights would be found.
 #
-# Real trainings have more parts: a schedule of the learning rate, augmentation, label smoothing. `helpers.lit` holds the two classes from above with all of these, and `fit` is our loop with all of these. Both take the same `config`. The numbers of each epoch come from a **logger**: `CSVLogger` writes all that `self.log` gets to a file `metrics.csv`.
+# Real trainings have more parts: a schedule of the learning rate, augmentation, label smoothing. `helpers.lit` holds the two classes from above with all of these, and `fit` is our loop with all of these. Both take the same `config`. The numbers of each epoch come from a **[logger](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#logger)**: `CSVLogger` writes all that `self.log` gets to a file `metrics.csv`.
 
 
 # %%
@@ -631,13 +631,13 @@ check(
 # 2. **Order and augmentation depend on seed and epoch alone.** Were they drawn from PyTorch's global generator, one more draw anywhere would change every batch after it.
 # 3. **The mean is taken the same way.** Both weight the loss of a batch by its size; the last batch is smaller.
 #
-# It holds on the CPU in float32, on one machine. A GPU may add up in an order that changes from run to run. There "equal" becomes "equal up to rounding". What it tells us: the Trainer is not magic. It is our loop.
+# It holds on the CPU in [float32](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#float32), on one machine. A GPU may add up in an order that changes from run to run. There "equal" becomes "equal up to rounding". What it tells us: the Trainer is not magic. It is our loop.
 #
 # ## Callbacks: theirs and yours
 #
 # Three callbacks of Lightning do most of the daily work:
 #
-# - **EarlyStopping** ends the run when a number has not improved for `patience` epochs,
+# - **[EarlyStopping](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#early-stopping)** ends the run when a number has not improved for `patience` epochs,
 # - **ModelCheckpoint** writes the weights of the best epoch to a file, a **checkpoint**,
 # - **LearningRateMonitor** puts the learning rate into the log.
 #
@@ -779,7 +779,7 @@ check(not equal_weights(whole, forgotten), "without the optimizer's state it dif
 # %% [markdown]
 # ## Two processes by one flag
 #
-# A large training is shared among several GPUs or machines. Each runs a **process**, a program of its own with its own copy of the network. The usual way is called **DDP**, *distributed data parallel*. Every process gets a part of each batch and computes gradients for it. Then the processes exchange their gradients, and all take the same step with the mean.
+# A large training is shared among several GPUs or machines. Each runs a **process**, a program of its own with its own copy of the network. The usual way is called **[DDP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ddp)**, *distributed data parallel*. Every process gets a part of each batch and computes gradients for it. Then the processes exchange their gradients, and all take the same step with the mean.
 
 # %% mystnb={"image": {"alt": "A batch of 120 images is split in two: 60 go to process 0, 60 to process 1. Each computes its own gradient with its own copy of the network; both gradients meet in their mean, with which both copies take the same step."}}
 figure, axis = plt.subplots(figsize=(WIDTH, 2.5))
@@ -825,7 +825,7 @@ check(
 #
 # Now the real thing. The course has two scripts with the same flags: `train.py` with our loop, and `lightning_train.py`. DDP starts its processes by running the script again, so it needs a script. A notebook cell cannot be run again from outside. We start three short runs on the bundled sample of digits, each with a time limit.
 #
-# **Think first**: which of the three will agree bit for bit, and which only up to rounding?
+# **Think first**: which of the three will agree [bit for bit](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bit-for-bit), and which only up to rounding?
 
 # %%
 FLAGS = "--sample --model linear --epochs 3 --batch-size 120 --seed 3 --device cpu"

@@ -87,7 +87,7 @@ cifar10 = load("cifar10")
 # %% [markdown]
 # ## How fast could it be?
 #
-# Almost all work of a CNN is multiplying and adding. PyTorch can count these operations: `FlopCounterMode` looks at every matrix product and every convolution, forward and backward. A multiplication and an addition count as two operations (FLOP).
+# Almost all work of a CNN is multiplying and adding. PyTorch can count these operations: `FlopCounterMode` looks at every matrix product and every convolution, forward and backward. A multiplication and an addition count as two operations ([FLOP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#flop)).
 
 # %%
 large = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "large")
@@ -107,7 +107,7 @@ check(
 )
 
 # %% [markdown]
-# Why three? Backward computes two gradients for every layer, one for its weights and one for its input, and each costs as much as the forward pass. (The first layer needs no gradient for its input.)
+# Why three? Backward computes two gradients for every layer, one for its weights and one for its input, and each costs as much as the [forward pass](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#forward-pass). (The first layer needs no gradient for its input.)
 #
 # How many operations can this machine do in a second? The best case is the product of two large matrices: nothing but multiplying and adding, on numbers that are at hand. We measure it in both precisions.
 
@@ -260,7 +260,7 @@ print(
 )
 
 # %% [markdown]
-# **Rung 2, channels last.** A tensor `N × C × H × W` lies in memory channel by channel: first all red pixels, then all green ones. A convolution needs all channels of one pixel at once. In the layout *channels last* they are neighbours. Shapes and results stay the same, only the order in memory changes. The course's CNNs do this in their constructor.
+# **Rung 2, [channels last](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#channels-last).** A tensor `N × C × H × W` lies in memory channel by channel: first all red pixels, then all green ones. A convolution needs all channels of one pixel at once. In the layout *channels last* they are neighbours. Shapes and results stay the same, only the order in memory changes. The course's CNNs do this in their constructor.
 
 # %%
 model = new_large().to(device)
@@ -281,7 +281,7 @@ show(
 )
 
 # %% [markdown]
-# **Rung 4, the precision that is faster here, and a fused optimizer.** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
+# **Rung 4, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
 
 # %%
 model = new_large().to(device)
@@ -308,9 +308,9 @@ fast_step = make_step(fast, torch.optim.Adam(fast.parameters(), fused=True), pre
 show("pool first", images_per_second(fast_step, batches))
 
 # %% [markdown]
-# This is another model, so the bar says little by itself: the fast CNN computes more for an image, and spends less on all that is no multiplication. More images a second is no aim, either: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
+# This is another model, so the bar says little by itself: the fast CNN computes more for an image, and spends less on all that is no multiplication. More [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) is no aim, either: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
 #
-# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*progressive resizing*). The speed of the whole run is the harmonic mean of the four speeds.
+# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*[progressive resizing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#progressive-resizing)*). The speed of the whole run is the harmonic mean of the four speeds.
 
 # %%
 SIZES = (16, 20, 24, 32)
@@ -361,7 +361,7 @@ check(
 #
 # ## Where do the seconds go?
 #
-# A stopwatch says how long; a **profiler** says on what. `torch.profiler` notes every operation that PyTorch runs. We let it watch five steps of the large CNN and add up the time of each kind of operation.
+# A stopwatch says how long; a **[profiler](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#profiler)** says on what. `torch.profiler` notes every operation that PyTorch runs. We let it watch five steps of the large CNN and add up the time of each kind of operation.
 
 
 # %%
@@ -517,7 +517,7 @@ check(
 #
 # ### The whole recipe, on all images
 #
-# `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a process of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take the better part of two hours.
+# `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take the better part of two hours.
 #
 # **Think first**: the usual loop needs some minutes for one epoch. Where will the fast recipe be when that first epoch is over?
 

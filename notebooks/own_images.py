@@ -177,7 +177,7 @@ check(status == 0, "the training went through")
 # %% [markdown]
 # The broken picture is named and left out; the hidden file is passed over without a word. Without `--quiet` there would be a progress bar and a table too. The batches are smaller than the recipe's, because the folder is small: with 256 pictures a batch there would be one step an epoch.
 #
-# The **run folder** keeps everything about this training:
+# The **[run folder](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#run-folder)** keeps everything about this training:
 
 # %%
 for path in sorted((folder / "runs" / "shapes").glob("[!.]*")):
@@ -225,7 +225,7 @@ for path in sorted(new.iterdir()):
 status = run("predict.py", "--checkpoint", "runs/shapes/best.pt", "new pictures")
 
 # %% [markdown]
-# The probabilities of all three classes add up to 1. Each file that could not be read has one line, and the others were predicted all the same. The **exit status** tells another program how it went: 0, every picture was predicted; 1, some could not be read; 2, there was nothing to do, for instance because the checkpoint is missing.
+# The probabilities of all three classes add up to 1. Each file that could not be read has one line, and the others were predicted all the same. The **[exit status](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#exit-status)** tells another program how it went: 0, every picture was predicted; 1, some could not be read; 2, there was nothing to do, for instance because the checkpoint is missing.
 
 # %%
 check(status == 1, "two pictures could not be read, so the exit status is 1")
@@ -364,7 +364,7 @@ scratch.cleanup()  # pictures and runs of this page
 # - One folder for each class is a data set; its name is the label.
 # - New pictures have to be prepared exactly as the training pictures were.
 # - Unreadable pictures are named and left out; a message says what, where and why.
-# - A classifier always answers with one of its classes, also when none is right.
+# - A [classifier](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#classifier) always answers with one of its classes, also when none is right.
 #
 # ## Next
 #
