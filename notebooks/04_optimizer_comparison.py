@@ -940,7 +940,8 @@ table = pd.DataFrame({
     "test": {n: 100 * test.accuracy if n == leader else math.nan for n in OPTIMIZERS},
 })
 print(f"small CNN, {parameters:,} parameters; seconds of one run")
-print(table.to_string(formatters={"rate": "{:.4f}".format}, float_format="%.2f"))
+table["rate"] = table["rate"].map("{:.4f}".format)
+print(table.to_string(float_format="%.2f", na_rep="nan"))
 
 # %% [markdown]
 # `nan` stands where the test split was not used. The test number belongs to one run, the validation mean to five.
