@@ -19,7 +19,7 @@
 #
 # - write SGD, momentum, Nesterov, RMSprop, Adam and AdamW, and test them against PyTorch to the last bit,
 # - find a learning rate with one short run, and check it against a grid,
-# - draw four schedules and say what each does to the steps,
+# - draw five schedules and say what each does to the steps,
 # - explain when weight decay and an L2 penalty are the same, and when not,
 # - compare optimizers fairly: equal budgets, a learning rate tuned for each, several seeds,
 # - say which differences your seeds can tell apart, and which they cannot.
@@ -407,7 +407,7 @@ for name, rate in suggested.items():
 check(suggested["Adam"] < suggested["SGD"] / 5, "Adam wants a far lower rate than SGD")
 
 # %% [markdown]
-# How do you read a rate off? At the lowest point the loss is about to explode, so that rate is already too high for a whole run. A common habit is to take **a tenth of it**. That is a rule of thumb. The grid that comes next will tell whether it was a good one. (The curves of Adam and AdamW nearly coincide: in so short a run, weight decay does little.)
+# How do you read a rate off? At the lowest point the loss is about to explode, so for a whole run that rate is a risk. A common habit is to take **a tenth of it**. That is a rule of thumb. The grid that comes next will tell whether it was a good one. (The curves of Adam and AdamW nearly coincide: in so short a run, weight decay does little.)
 #
 # ## A fair comparison
 #
@@ -492,6 +492,12 @@ top = pd.Series({name: mean.loc[name, best[name]] for name in OPTIMIZERS})
 check(
     top.max() - top.min() < budget(full=3, fast=15),
     "each at its own best rate, the four are close together",
+)
+two_below = {n: LEARNING_RATES[LEARNING_RATES.index(best[n]) - 2] for n in OPTIMIZERS}
+cost = min(top[n] - mean.loc[n, two_below[n]] for n in OPTIMIZERS)
+check(
+    cost > budget(full=top.max() - top.min(), fast=-100),
+    "two steps down the row cost more than any change of row",
 )
 
 # %% [markdown]
@@ -604,7 +610,7 @@ check(
 # - an **L2 penalty**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
 # - **weight decay**: leave the loss alone, and shrink every weight by the factor $1-\eta\lambda$ before each step.
 #
-# For plain SGD (without momentum) they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. On a computer the two sides may be rounded differently. Two tricks let us see through the rounding. We choose $\lambda = 2^{-10}$, as a product with a power of two is exact. And we repeat the run in `float64`, with twice as many bits: what is only rounding shrinks to almost nothing there.
+# For plain SGD (without momentum) they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. On a computer the two sides may be rounded differently. Two tricks let us see through the rounding. We choose $\lambda = 2^{-10}$, as a product with a power of two is exact. And we repeat the run in `float64`, with twice as many bits: what is only rounding shrinks to almost nothing there. (With momentum the penalty also goes through the velocity, so there the two differ a little.)
 
 # %%
 LAMBDA = 2.0**-10
@@ -851,7 +857,7 @@ axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# A network does the same, with very many weights at once: the loss grows, then overflows to `inf` or `nan`. `fit` stops there and says so in `history.diverged`. Adam cannot overflow so easily, as its steps have a fixed size. It fails more quietly: the loss stays high.
+# A network does the same, with very many weights at once: the loss grows, then overflows to `inf` or `nan`. `fit` stops there and says so in `history.diverged`. Adam cannot overflow so easily, as its steps have about the size of the rate. It fails more quietly: the loss stays high.
 
 # %%
 broken = run(digits, "linear", OPTIMIZERS["SGD"], 1e6, 0)
@@ -948,7 +954,7 @@ print(table.to_string(float_format="%.2f", na_rep="nan"))
 #
 # So, which optimizer, and at which learning rate? The answer to our question:
 #
-# - **Tune the learning rate first.** In the heat map a few steps to the side cost more than any change of row.
+# - **Tune the learning rate first.** In the heat map two steps down the row cost more than any change of row.
 # - **To begin with**: AdamW at 0.001. It is rarely far off. Make one range test, then try a third and three times its rate.
 # - **SGD with momentum** came close, and chapter 3's large CNN was trained with it. It needs more tuning. Begin at about ten times the rate of Adam.
 # - **Let the rate fall smoothly to zero**, from a higher start.
@@ -1275,7 +1281,7 @@ grade("4.7", my_rule)
 # - The steepest direction limits the rate of SGD. Momentum and Adam are two ways around it.
 # - A range test finds the range of good rates in one short run.
 # - Let the rate fall smoothly to zero; the exact shape matters less.
-# - Decay and L2 agree for SGD and differ for Adam.
+# - Decay and L2 agree for plain SGD and differ for Adam.
 # - Compare each at its own best rate, with equal tuning and several seeds, paired. Say what the seeds cannot decide.
 #
 # ## Read on
