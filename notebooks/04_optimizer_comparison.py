@@ -26,7 +26,7 @@
 #
 # **Before you start**: chapters 2 and 3. You should know the training loop, and what a gradient is.
 #
-# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.04.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->?<!-- /result -->.
+# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.04.full_seconds|minutes -->5 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->?<!-- /result -->.
 #
 # **The question**: which optimizer should I use, and at which learning rate?
 
