@@ -564,7 +564,7 @@ rows = [
 columns = ["schedule", "best rate", "mean", "std", "gain"]
 print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="%.3f"))
 
-# %% mystnb={"image": {"alt": "Validation accuracy of five schedules: five small points each, one a seed, and the mean with a bar of one standard deviation. The schedules that end low lie to the right of constant; among them the bars overlap."}}
+# %% mystnb={"image": {"alt": "Validation accuracy of five schedules: five small points each, one a seed, and the mean with a bar of one standard deviation. Linear, cosine and one cycle lie to the right of constant, and their bars overlap; step lies to its left."}}
 figure, axis = plt.subplots(figsize=(6.4, 2.9))
 for position, ((_, each), colour, marker) in enumerate(
     zip(by_schedule.values(), COLOURS, MARKERS)
@@ -737,7 +737,7 @@ check(
 )
 
 # %% [markdown]
-# So batch size and learning rate are not two choices but one and a half. Change the batch, and you have to look at the rate again. The rule tells you where to look first.
+# So batch size and learning rate are not two choices but one and a half. Change the batch, and you have to look at the rate again. The rule tells you where to look first. And it has a limit. Follow the second diagonal to its end: which rule from the valley says why a quieter gradient does not help for ever?
 #
 # ## Does it carry over to a CNN?
 #
@@ -841,7 +841,7 @@ check(
 # - **Adam or AdamW? Not decided.** Their runs rise and fall together, so even a small difference would show. What shows can be chance.
 # - **SGD with momentum: a close call.** It lies between the two groups, and its distance to the leader is near the border. With three comparisons at once, one near the border is weak evidence. More seeds would settle it.
 #
-# To halve a standard error takes four times the seeds. And all this holds for *this tuning budget*: three rates on the CNN. If an optimizer chose the highest or the lowest of its three, a better rate may lie beyond, and more tuning could change its place.
+# To halve a standard error takes four times the seeds. And all this holds for *this tuning budget*: three rates on the CNN. Compare the rates in the closing table with the frames of the heat map. Where one is a third of it, or three times as high, the optimizer chose an end of its range. A better rate may lie beyond, and more tuning could change its place.
 #
 # ## What went wrong, and why
 #
