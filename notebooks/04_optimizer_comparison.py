@@ -151,9 +151,9 @@ for lr, shrinks in ((0.099, True), (0.101, False)):
 #
 # All optimizers get the same thing, the gradient $g$, and change the weights $w$. They differ in what they remember.
 #
-# **Momentum** remembers a velocity $v$. A ball that rolls down the valley is slowed by friction, but keeps going in a direction that was good for several steps. Swings across the valley cancel, steps along it add up. With $\mu = 0.9$, one steady gradient adds up to ten times its size.
+# **[Momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#momentum)** remembers a velocity $v$. A ball that rolls down the valley is slowed by friction, but keeps going in a direction that was good for several steps. Swings across the valley cancel, steps along it add up. With $\mu = 0.9$, one steady gradient adds up to ten times its size.
 #
-# **Adam** remembers two running means: $m$ of the gradients, and $s$ of their squares. A **running mean** mixes a little of the new value into the old mean: $m \leftarrow \beta m + (1-\beta)\,g$. Both start at 0, so at first they are too small. Dividing by $1-\beta^t$ at step $t$ mends exactly that: the **bias correction**.
+# **[Adam](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adam)** remembers two running means: $m$ of the gradients, and $s$ of their squares. A **running mean** mixes a little of the new value into the old mean: $m \leftarrow \beta m + (1-\beta)\,g$. Both start at 0, so at first they are too small. Dividing by $1-\beta^t$ at step $t$ mends exactly that: the **bias correction**.
 #
 # Here is what they remember when the gradient is 1 at every step:
 
@@ -191,7 +191,7 @@ check(np.allclose(corrected, 1), "with the correction the mean is right from ste
 # | Adam | both means | $w \leftarrow w - \eta\, \hat m / (\sqrt{\hat s} + \epsilon)$, with corrected $\hat m$, $\hat s$ |
 # | AdamW | both means | $w \leftarrow (1 - \eta\lambda)\, w$, then as Adam |
 #
-# **Nesterov** looks one step ahead: it adds the velocity as it will be after the next slowing down. **RMSprop** divides every gradient by its usual size, so that flat and steep directions get steps of like size. Adam joins momentum with RMSprop. The tiny $\epsilon$ only prevents a division by zero. **AdamW** adds **weight decay**: it pulls every weight a little towards 0, with strength $\lambda$.
+# **Nesterov** looks one step ahead: it adds the velocity as it will be after the next slowing down. **[RMSprop](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#rmsprop)** divides every gradient by its usual size, so that flat and steep directions get steps of like size. Adam joins momentum with RMSprop. The tiny $\epsilon$ only prevents a division by zero. **AdamW** adds **weight decay**: it pulls every weight a little towards 0, with strength $\lambda$.
 #
 # Now as code. Some lines could look simpler. They are written as PyTorch writes them, because the order of operations decides how the last bit is rounded. A name that ends with `_` changes a tensor in place.
 
@@ -251,7 +251,7 @@ class Own:
             self.rule(w, w.grad, memory, **self.settings)
 
 # %% [markdown]
-# Are they right? We train two copies of one network on the same batches, one copy with our rule, one with PyTorch's optimizer. Then we compare every weight, not roughly, but **bit for bit**. (`foreach=False` asks PyTorch for its plain loop. Its faster kernels round differently.)
+# Are they right? We train two copies of one network on the same batches, one copy with our rule, one with PyTorch's optimizer. Then we compare every weight, not roughly, but **[bit for bit](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bit-for-bit)**. (`foreach=False` asks PyTorch for its plain loop. Its faster kernels round differently.)
 
 # %%
 o = torch.optim
@@ -345,7 +345,7 @@ check(np.allclose(first, 1, atol=1e-3), "RMSprop's first step is ten times its r
 #
 # ## The learning rate in one short run
 #
-# Before trying many rates, one cheap look. In the **learning-rate range test** (Smith, 2015) the rate rises from tiny to huge within one short run, each step by the same factor. At first nothing happens. Then the loss falls. At last it explodes. The useful rates lie where it falls.
+# Before trying many rates, one cheap look. In the **[learning-rate range test](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate-range-test)** (Smith, 2015) the rate rises from tiny to huge within one short run, each step by the same factor. At first nothing happens. Then the loss falls. At last it explodes. The useful rates lie where it falls.
 #
 # As a formula, for step $k$ of $K$ from $\eta_0$ to $\eta_1$: $\eta_k = \eta_0\,(\eta_1/\eta_0)^{k/(K-1)}$.
 #
@@ -414,7 +414,7 @@ check(suggested["Adam"] < suggested["SGD"] / 5, "Adam wants a far lower rate tha
 # Here is how a comparison goes wrong: pick one learning rate, try all optimizers at it, crown the winner. The winner is the one whom that rate suits. So every optimizer gets
 #
 # - the same model, the same images, the same number of epochs, the same batch size,
-# - the same **grid of learning rates** (a list fixed beforehand), and is judged at its own best one,
+# - the same **[grid of learning rates](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#grid-search)** (a list fixed beforehand), and is judged at its own best one,
 # - the same three seeds. We report mean ± **sample standard deviation** (the spread of single runs, divided by $n-1$),
 # - judgement on the **validation** split.
 #
@@ -505,7 +505,7 @@ check(
 #
 # ## Schedules: a rate that changes
 #
-# A high rate gets far quickly, but at the end it keeps the weights jumping around the minimum. A low rate settles down, but is slow. A **schedule** takes both: high first, low at the end. **Warm-up** means a rate that first rises, because large steps on fresh weights are risky.
+# A high rate gets far quickly, but at the end it keeps the weights jumping around the minimum. A low rate settles down, but is slow. A **[schedule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#schedule)** takes both: high first, low at the end. **Warm-up** means a rate that first rises, because large steps on fresh weights are risky.
 #
 # With $p$ the part of the run that is done, from 0 to 1, a **cosine** schedule is
 #
@@ -607,7 +607,7 @@ check(
 #
 # Large weights let a network fit noise. Two ideas against it look the same:
 #
-# - an **L2 penalty**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
+# - an **[L2 penalty](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#l2-regularisation)**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
 # - **weight decay**: leave the loss alone, and shrink every weight by the factor $1-\eta\lambda$ before each step.
 #
 # For plain SGD (without momentum) they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. On a computer the two sides may be rounded differently. Two tricks let us see through the rounding. We choose $\lambda = 2^{-10}$, as a product with a power of two is exact. And we repeat the run in `float64`, with twice as many bits: what is only rounding shrinks to almost nothing there. (With momentum the penalty also goes through the velocity, so there the two differ a little.)
@@ -775,7 +775,7 @@ for name in OPTIMIZERS:
 # %% [markdown]
 # Look along the rows, not only down the columns. All optimizers start a seed from the same weights and see the same batches in the same order. So we may compare them **paired by seed**: take the difference within each seed, then the mean of the five differences.
 #
-# The **standard error** says how far such a mean would move if we took other seeds: the standard deviation of the differences, divided by $\sqrt5$. With five seeds, a mean difference below about **2.8** standard errors can easily be chance. (2.8 is where Student's $t$ distribution with four degrees of freedom leaves 5 %.)
+# The **[standard error](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#standard-error)** says how far such a mean would move if we took other seeds: the standard deviation of the differences, divided by $\sqrt5$. With five seeds, a mean difference below about **2.8** standard errors can easily be chance. (2.8 is where Student's $t$ distribution with four degrees of freedom leaves 5 %.)
 
 # %%
 leader = accuracy.mean().idxmax()
@@ -841,7 +841,7 @@ check(
 # - **Adam or AdamW? Not decided.** Their runs rise and fall together, so even a small difference would show. What shows can be chance.
 # - **SGD with momentum: a close call.** It lies between the two groups, and its distance to the leader is near the border. With three comparisons at once, one near the border is weak evidence. More seeds would settle it.
 #
-# To halve a standard error takes four times the seeds. And all this holds for *this tuning budget*: three rates on the CNN. Compare the rates in the closing table with the frames of the heat map. Where one is a third of it, or three times as high, the optimizer chose an end of its range. A better rate may lie beyond, and more tuning could change its place.
+# To halve a standard error takes four times the seeds. And all this holds for *this tuning budget*: three rates on the CNN. Compare the rates in the closing table with the frames of the [heat map](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#heat-map). Where one is a third of it, or three times as high, the optimizer chose an end of its range. A better rate may lie beyond, and more tuning could change its place.
 #
 # ## What went wrong, and why
 #

@@ -825,7 +825,7 @@ check(
 #
 # Now the real thing. The course has two scripts with the same flags: `train.py` with our loop, and `lightning_train.py`. DDP starts its processes by running the script again, so it needs a script. A notebook cell cannot be run again from outside. We start three short runs on the bundled sample of digits, each with a time limit.
 #
-# **Think first**: which of the three will agree [bit for bit](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bit-for-bit), and which only up to rounding?
+# **Think first**: which of the three will agree bit for bit, and which only up to rounding?
 
 # %%
 FLAGS = "--sample --model linear --epochs 3 --batch-size 120 --seed 3 --device cpu"
