@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapter 2, above all its training loop. Here we import that loop as `fit`. You should know what logits, softmax and cross-entropy are.
 #
-# **Time**: read about 60 minutes; the full run takes <!-- result:chapters.03.full_seconds|minutes -->17 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->?<!-- /result -->.
+# **Time**: read about 60 minutes; the full run takes <!-- result:chapters.03.full_seconds|minutes -->17 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->50 s<!-- /result -->.
 #
 # **The question**: the linear model treats an image as a list of numbers and forgets which pixels are neighbours. What do we gain if we do not forget?
 
