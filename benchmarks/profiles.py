@@ -76,7 +76,7 @@ FULL = Profile(
         Goal("cifar10", 0.85, epochs=10),
         Goal("cifar10", 0.9, epochs=14),
         Goal("mnist", 0.99, epochs=1, size="small"),
-        Goal("mnist", 0.995, epochs=4, size="middle"),
+        Goal("mnist", 0.995, epochs=5, size="middle"),
     ),
     seeds=3,
 )

@@ -563,7 +563,7 @@ check(
 # %% [markdown]
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow. We also tried a whitening first layer, filters that begin as the identity, a larger learning rate for biases, and the optimizer Muon: five epochs, one seed each, judged on validation. None gave more than the noise between two runs, some gave less, so they are not in it.
 #
-# The table says when a validation accuracy was reached for the first time, as the median of the seeds that reached it, and the accuracy on the test split, which was used once for each training, at its end.
+# The table says when a validation accuracy was reached for the first time: the median of the seeds that reached it. It also has the accuracy on the test split. That was used once for each training, at its end.
 
 # %%
 rows = []

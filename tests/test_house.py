@@ -20,7 +20,12 @@ COURSE = Course()
 ROOT = COURSE.root
 LARGEST = 2_000_000  # bytes
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
-MODULES = {"PIL": "pillow", "sklearn": "scikit-learn", "pytorch_lightning": "pytorch-lightning"}
+MODULES = {
+    "IPython": "ipython",
+    "PIL": "pillow",
+    "pytorch_lightning": "pytorch-lightning",
+    "sklearn": "scikit-learn",
+}
 # Where the repository's address may stand; all but the first are generated or compared.
 ADDRESS_PLACES = ("book/_config.yml", "README.md", "CITATION.cff", "notebooks/")
 
