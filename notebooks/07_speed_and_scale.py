@@ -517,7 +517,7 @@ check(
 #
 # ### The whole recipe, on all images
 #
-# `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take the better part of two hours.
+# `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take more than an hour.
 #
 # **Think first**: the usual loop needs some minutes for one epoch. Where will the fast recipe be when that first epoch is over?
 
@@ -601,7 +601,7 @@ print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f", na_rep="-")
 # **The first step was timed.** Memory, kernels and the optimizer's state are prepared in the first step. Whoever times one step of each contestant measures that.
 
 
-# %% mystnb={"image": {"alt": "Milliseconds of ten successive training steps of a new small CNN; the first takes longer than the others."}}
+# %% mystnb={"image": {"alt": "Milliseconds of ten successive training steps of a new small CNN, the bar of the first in another colour."}}
 def step_times(count=10):
     model = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small")
     step = make_step(model.to(device), torch.optim.Adam(model.parameters()))
@@ -624,6 +624,8 @@ axis.set(xlabel="step", ylabel="milliseconds", title="ten steps of a new small C
 plt.show()
 
 # %% [markdown]
+# Is the marked bar longer than the others? Here the process had run many steps before, of other models, so little was left to prepare. In a fresh process the first step usually takes much longer. So warm up always, instead of looking whether it is needed.
+#
 # **The contestants ran one after the other.** A computer slows down when it gets warm, or when another program wakes up. If A has all its runs in the morning and B in the afternoon, that passes for a difference between A and B. To see how large the error can be, we time the *same* thing as A and as B: the true ratio is 1. Once all of A before all of B, once in turns.
 
 # %%
