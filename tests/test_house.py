@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -203,7 +204,8 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     def make(target: str) -> str:
         log.write_text("")
         command = ["make", "--no-print-directory", f"PYTHON={python}", target]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        environment = {k: v for k, v in os.environ.items() if k != "PYTEST_ARGS"}
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
         return log.read_text()
 
     assert "-m pip install --quiet --group dev" in make("install")
