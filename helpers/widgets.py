@@ -13,10 +13,8 @@ def is_live() -> bool:
     """Whether somebody sits before the notebook: not in a render, a test or a plain script."""
     if FAST or os.environ.get("COURSE_RENDER") == "1":
         return False
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
+    from IPython import get_ipython  # late: a script that only draws does without it
+
     return hasattr(get_ipython(), "kernel")
 
 

@@ -3,10 +3,23 @@
 import importlib
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from helpers.exercises import grade
-from helpers.exercises.grading import RIGHT, UNTRIED, WRONG, Verdict, ask, exercise, verdict
+from helpers.exercises.grading import (
+    RIGHT,
+    UNTRIED,
+    WRONG,
+    Verdict,
+    Wrong,
+    as_number,
+    as_tensor,
+    ask,
+    exercise,
+    verdict,
+)
 from tests.course_text import CHAPTERS, Exercise, cells, exercises
 
 EXERCISES = [found for chapter in CHAPTERS for found in exercises(chapter)]
@@ -92,6 +105,24 @@ def test_a_check_cannot_be_changed_through_its_arguments() -> None:
     data = [1, 2]
     assert ask(lambda values: values.append(3) or len(values), data) == 3
     assert data == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "one", [3, 3.0, [3], (3.0,), np.float32(3), np.array([[3]]), torch.ones(1) * 3]
+)
+def test_one_number_counts_however_it_is_wrapped(one: Any) -> None:
+    assert as_number(one, "the count") == 3
+
+
+@pytest.mark.parametrize("found", ["three", [1, 2], {"a": 1}, torch.zeros(0), lambda: 3])
+def test_what_is_not_one_number_gets_a_hint(found: Any) -> None:
+    with pytest.raises(Wrong, match="one number is wanted.*the count"):
+        as_number(found, "the count")
+
+
+def test_numbers_come_out_of_tensors_that_have_gradients() -> None:
+    found = as_tensor(torch.tensor([1.0, 2.0], requires_grad=True), "weights")
+    assert found.dtype == torch.float64 and found.tolist() == [1, 2] and not found.requires_grad
 
 
 def test_an_unknown_number_and_a_second_check_are_refused() -> None:

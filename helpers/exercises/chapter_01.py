@@ -8,21 +8,9 @@ import torch
 from torch import Tensor
 
 from helpers.data import load
-from helpers.exercises.grading import Wrong, ask, exercise, expect
+from helpers.exercises.grading import as_number, ask, exercise, expect
 
 BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.7
-
-
-def _number(found: Any, what: str) -> float:
-    """One number, however it is wrapped."""
-    if isinstance(found, (Tensor, np.ndarray, list, tuple)):
-        values = torch.as_tensor(np.asarray(found, dtype=float)).flatten()
-        expect(len(values) == 1, f"one number is wanted, {what}, not {len(values)}")
-        return float(values[0])
-    try:
-        return float(found)
-    except (TypeError, ValueError):
-        raise Wrong(f"one number is wanted, {what}, not {type(found).__name__}") from None
 
 
 def _labels(found: Any, count: int) -> Tensor:
@@ -52,7 +40,7 @@ def _random_images(seed: int, *shape: int) -> Tensor:
 def megabytes(function: Callable[[Tensor], float]) -> str:
     images = torch.zeros(500, 3, 20, 10)
     count = images.numel()
-    found = _number(ask(function, images), "the megabytes")
+    found = as_number(ask(function, images), "the megabytes")
     expect(not _near(found, 4 * count), "those are bytes: a megabyte is 1,000,000 of them")
     expect(
         not _near(found, count / 1e6),
@@ -67,7 +55,7 @@ def megabytes(function: Callable[[Tensor], float]) -> str:
         "that is one image: multiply by how many there are, or use images.numel()",
     )
     expect(_near(found, 4 * count / 1e6), f"for 500 × 3 × 20 × 10 float32 it is 1.2, not {found:g}")
-    small = _number(ask(function, images.to(torch.uint8)), "the megabytes")
+    small = as_number(ask(function, images.to(torch.uint8)), "the megabytes")
     expect(
         _near(small, count / 1e6),
         "right for float32, wrong for uint8, which takes one byte: ask images.element_size()",
@@ -104,7 +92,7 @@ def brighten(function: Callable[[Tensor, int], Tensor]) -> str:
 def majority_accuracy(function: Callable[[Tensor, Tensor], float]) -> str:
     train = torch.tensor([2] * 5 + [0] * 3 + [1] * 2)
     val = torch.tensor([0] * 5 + [2] * 2 + [1] * 1)
-    found = _number(ask(function, train, val), "the accuracy")
+    found = as_number(ask(function, train, val), "the accuracy")
     expect(
         not _near(found, 5 / 8),
         "you looked for the most frequent class in the validation labels: that is leakage; "
@@ -117,7 +105,7 @@ def majority_accuracy(function: Callable[[Tensor, Tensor], float]) -> str:
     expect(not _near(found, 2), "that is how many are right, or the class: divide by their number")
     expect(not _near(found, 25), "give a share between 0 and 1, not per cent")
     expect(_near(found, 0.25), f"for this little example it is 0.25, not {found:g}")
-    never = _number(ask(function, torch.tensor([1, 1, 0]), torch.tensor([0, 0])), "the accuracy")
+    never = as_number(ask(function, torch.tensor([1, 1, 0]), torch.tensor([0, 0])), "the accuracy")
     expect(_near(never, 0), "a class that validation does not have scores 0")
     return "chosen on training, scored on validation: the least that a model must beat"
 
@@ -170,7 +158,7 @@ def count_leaks(function: Callable[[Tensor, Tensor], int]) -> str:
     val = _random_images(3, 9, 1, 4, 4)
     val[0], val[1], val[5], val[6] = train[3], train[9], train[9], train[6]
     val[2] = train[4].flip(2)
-    found = _number(ask(function, train, val), "how many leak")
+    found = as_number(ask(function, train, val), "how many leak")
     expect(
         not _near(found, 1),
         "you compared images at the same position only: an image may leak to any place",
@@ -193,7 +181,7 @@ def count_leaks(function: Callable[[Tensor, Tensor], int]) -> str:
     )
     expect(not _near(found, 4 / 9), "that is the share: return how many")
     expect(_near(found, 4), f"four of the nine validation images are in training, not {found:g}")
-    none = _number(ask(function, train[:3], val[7:]), "how many leak")
+    none = as_number(ask(function, train[:3], val[7:]), "how many leak")
     expect(_near(none, 0), "where nothing is shared the answer is 0")
     return "each validation image was looked for among all training images"
 

@@ -9,27 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data import load
-from helpers.exercises.grading import NotTried, Wrong, ask, exercise, expect
+from helpers.exercises.grading import (
+    NotTried,
+    Wrong,
+    as_number,
+    as_tensor,
+    ask,
+    exercise,
+    expect,
+)
 from helpers.models import build_model
 from helpers.training import TrainingConfig, evaluate, fit
 
 CLOSE = 1e-4
 CHALLENGE_EPOCHS = 4
-
-
-def _tensor(found: Any, what: str) -> Tensor:
-    """What the reader returned (tensor, array, list, number) as float64."""
-    try:
-        return torch.as_tensor(found).detach().cpu().double()
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"{what} should be numbers, not {type(found).__name__}") from None
-
-
-def _number(found: Any, what: str) -> float:
-    """What the reader returned as one number."""
-    number = _tensor(found, what)
-    expect(number.numel() == 1, f"{what} should be one number, not {tuple(number.shape)}")
-    return number.item()
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:
@@ -40,7 +33,7 @@ def _near(found: Tensor, wanted: Tensor) -> bool:
 def softmax_with_temperature(softmax: Callable[[Tensor, float], Tensor]) -> str:
     logits = torch.tensor([[2.0, 1.0, -1.0], [0.5, 0.5, 3.0]])
     wanted = (logits / 2.0).softmax(dim=1)
-    found = _tensor(ask(softmax, logits, 2.0), "probabilities")
+    found = as_tensor(ask(softmax, logits, 2.0), "probabilities")
     expect(found.shape == logits.shape, "one probability for every logit is wanted: keep the shape")
     mistakes = {
         "it multiplies by the temperature: divide, so that a large one evens out": (
@@ -66,10 +59,10 @@ def softmax_with_temperature(softmax: Callable[[Tensor, float], Tensor]) -> str:
     expect(
         _near(found, wanted), "not the softmax of logits / temperature: for each image, sum to 1"
     )
-    large = _tensor(ask(softmax, torch.tensor([[1000.0, 999.0]]), 1.0), "probabilities")
+    large = as_tensor(ask(softmax, torch.tensor([[1000.0, 999.0]]), 1.0), "probabilities")
     expect(large.isfinite().all(), "e^1000 overflows: subtract the largest logit of each image")
     expect(_near(large, torch.tensor([[1.0, 0.0]]).softmax(dim=1)), "large logits come out wrong")
-    negative = _tensor(ask(softmax, torch.tensor([[-1000.0, -999.0]]), 1.0), "probabilities")
+    negative = as_tensor(ask(softmax, torch.tensor([[-1000.0, -999.0]]), 1.0), "probabilities")
     expect(negative.isfinite().all(), "e^-1000 is 0, and 0/0 no number: subtract the largest logit")
     return "each image's probabilities add up to 1, whatever the temperature"
 
@@ -79,7 +72,7 @@ def number_of_parameters(count: Callable[[Sequence[int]], int]) -> str:
     for widths in ((784, 120, 84, 10), (784, 10), (5, 4, 3, 2, 6)):
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         weights, biases = sum(a * b for a, b in pairs), sum(widths[1:])
-        found = _number(ask(count, widths), "the count")
+        found = as_number(ask(count, widths), "the count")
         mistakes = {
             "the biases are missing: one for every output of a layer": weights,
             "a bias for every input: it belongs to the outputs": weights + sum(widths[:-1]),
@@ -108,7 +101,7 @@ def slope_of_weight(slope: Callable[..., float]) -> str:
     for c, i in ((0, 1), (2, 1), (1, 2), (2, 2), (3, 0)):
         wanted = float(c == label)
         right = ((p[c] - wanted) * pixels[i]).item()
-        found = _number(ask(slope, logits, label, pixels, c, i), "the slope")
+        found = as_number(ask(slope, logits, label, pixels, c, i), "the slope")
         mistakes = {
             "the sign is turned round: probability minus what was wanted": -right,
             "the pixel is missing: error times pixel": (p[c] - wanted).item(),
@@ -185,7 +178,7 @@ def training_step(step: Callable[..., float]) -> str:
     for kind, hint in mistakes.items():
         expect(not _near(after, _after(kind)), hint)
     expect(_near(after, _after("right")), "the weights moved, but not by one step of the optimizer")
-    loss = _number(found, "the loss")
+    loss = as_number(found, "the loss")
     with torch.no_grad():
         loss_after = F.cross_entropy(model(images), labels).item()
     expect(abs(loss - loss_after) > CLOSE, "this is the loss after the step: the one before")
@@ -206,7 +199,7 @@ def accuracy_of(accuracy: Callable[[nn.Module, Iterable[Any]], float]) -> str:
     truth = (torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([2, 0]))
     says = (torch.tensor([0, 1, 2, 0, 1, 1]), torch.tensor([1, 1]))
     batches = [(F.one_hot(s, 3).float(), t) for s, t in zip(says, truth, strict=True)]
-    found = _number(ask(accuracy, _Echo(), batches), "the accuracy")
+    found = as_number(ask(accuracy, _Echo(), batches), "the accuracy")
     means = [(s == t).double().mean().item() for s, t in zip(says, truth, strict=True)]
     turned = [(-images).argmax(dim=1) == labels for images, labels in batches]
     mistakes = {

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data import ImageData, load
-from helpers.exercises.grading import ask, exercise, expect
+from helpers.exercises.grading import as_tensor, ask, exercise, expect
 from helpers.models import count_parameters
 from helpers.training import evaluate
 
@@ -21,10 +21,6 @@ LARGEST, GOAL = 10_000, 0.93  # parameters, share of fresh digits
 
 def _random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
-
-
-def _tensor(found: Any) -> Tensor:
-    return torch.as_tensor(found).detach().cpu().to(torch.float32)
 
 
 def _like(found: Tensor, wanted: Tensor) -> bool:
@@ -77,7 +73,8 @@ def convolve_further(function: Callable[..., Tensor]) -> str:
         return F.conv2d(x, kernel[None, None], stride=stride, padding=padding)[0, 0]
 
     def answer(stride: int, padding: int) -> Tensor:
-        return _tensor(ask(function, image, kernel, stride, padding))
+        found = ask(function, image, kernel, stride, padding)
+        return as_tensor(found, "the output").float()
 
     plain = answer(1, 0)
     expect(plain.ndim == 2, "the output is a grid: a tensor with two dimensions")
@@ -121,7 +118,7 @@ def convolve_further(function: Callable[..., Tensor]) -> str:
 @exercise("3.3")
 def max_pool(function: Callable[[Tensor], Tensor]) -> str:
     maps = _random(3, 6, 8) - 2  # mostly negative
-    found = _tensor(ask(function, maps))
+    found = as_tensor(ask(function, maps), "the maps").float()
     right = F.max_pool2d(maps, 2)
     expect(
         found.shape != (3, 5, 7),
@@ -243,7 +240,7 @@ def mended_accuracy(function: Callable[..., Any]) -> str:
     model.train()
     size = 14  # batches of 14 and 6 images
     right = 14 / 20
-    found = _tensor(ask(function, model, images, labels, size))
+    found = as_tensor(ask(function, model, images, labels, size), "the accuracy").float()
     expect(found.numel() == 1, "one number is wanted: the share of all images")
     share = found.item()
     with torch.no_grad():

@@ -8,30 +8,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises.grading import NotTried, Wrong, ask, exercise, expect
+from helpers.exercises.grading import (
+    NotTried,
+    Wrong,
+    as_number,
+    as_tensor,
+    ask,
+    exercise,
+    expect,
+)
 
 Rule = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
 
 
 def numbers(found: object, count: int, what: str) -> np.ndarray:
     """`count` numbers, from a list, an array or a tensor."""
-    if isinstance(found, Tensor):
-        found = found.detach().cpu()
-    try:
-        values = np.asarray(found, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(f"{what} must be numbers") from None
+    values = as_tensor(found, what).numpy()
     hint = f"return {count} {what}, one for each gradient, not {values.size}"
     expect(values.shape == (count,), hint)
     return values
-
-
-def number(found: object, what: str) -> float:
-    """One number, from a float, an array or a tensor of one element."""
-    try:
-        return float(found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise Wrong(f"return {what} as one number") from None
 
 
 def near(found: object, wanted: object) -> bool:
@@ -136,7 +131,9 @@ def corrected_means(means: Callable[[list[float], float], Sequence[float]]) -> s
 def cosine(schedule: Callable[[int, int, float], float]) -> str:
     total, highest = 40, 0.3
     steps = (0, 7, 20, 31, 40)
-    found = np.array([number(ask(schedule, s, total, highest), "the learning rate") for s in steps])
+    found = np.array(
+        [as_number(ask(schedule, s, total, highest), "the learning rate") for s in steps]
+    )
     part = np.array(steps) / total
     wave = np.cos(np.pi * part)
     expect(
@@ -170,7 +167,7 @@ def cosine(schedule: Callable[[int, int, float], float]) -> str:
 @exercise("4.5")
 def highest_stable_rate(limit: Callable[[list[float]], float]) -> str:
     for curvatures in ([1.0, 20.0], [8.0, 0.5, 2.0], [3.0]):
-        found = number(ask(limit, curvatures), "the limit")
+        found = as_number(ask(limit, curvatures), "the limit")
         steepest, flattest = max(curvatures), min(curvatures)
         if steepest > flattest:
             expect(
@@ -212,7 +209,7 @@ def choose_rate(choose: Callable[[dict[float, list[float]]], float]) -> str:
     }
     # Means: 79.5, 80; the spread is 0.577 with n - 1, 0.471 with n.
     close = {0.01: [79.49, 79.49, 79.49], 0.1: [79.5, 79.833, 80.667]}
-    found = number(ask(choose, table), "one learning rate")
+    found = as_number(ask(choose, table), "one learning rate")
     expect(
         any(near(found, lr) for lr in table),
         "return a learning rate of the table, not an accuracy",
@@ -230,11 +227,11 @@ def choose_rate(choose: Callable[[dict[float, list[float]]], float]) -> str:
     expect(near(found, 0.03), "best mean, minus one std; then the smallest rate above that")
     lucky = {0.01: [70.0, 70.0, 91.0], 0.1: [90.0, 90.0, 90.3]}
     expect(
-        near(number(ask(choose, lucky), "one learning rate"), 0.1),
+        near(as_number(ask(choose, lucky), "one learning rate"), 0.1),
         "compare means: one lucky run must not decide",
     )
     expect(
-        near(number(ask(choose, close), "one learning rate"), 0.01),
+        near(as_number(ask(choose, close), "one learning rate"), 0.01),
         "take the sample standard deviation, which divides by n - 1 (ddof=1)",
     )
     return "when the seeds cannot decide, the smaller rate is taken"

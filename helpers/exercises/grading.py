@@ -16,6 +16,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
+from torch import Tensor
+
 RIGHT, WRONG, UNTRIED = "✅", "❌", "⬜"
 
 Check = Callable[..., str]
@@ -72,6 +76,30 @@ def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     if found is None or found is ...:
         raise NotTried
     return found
+
+
+def as_tensor(found: Any, what: str) -> Tensor:
+    """What the reader returned (a tensor, array, list or number) as float64, on the CPU.
+
+    Raises:
+        Wrong: it is no numbers; `what` names them in the hint.
+    """
+    try:
+        given = found if isinstance(found, Tensor) else np.asarray(found, dtype=float)
+        return torch.as_tensor(given).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"{what} must be numbers, not {type(found).__name__}") from None
+
+
+def as_number(found: Any, what: str) -> float:
+    """What the reader returned as one number, however it is wrapped.
+
+    Raises:
+        Wrong: it is something else, or more than one; `what` names it in the hint.
+    """
+    values = as_tensor(found, f"one number is wanted: {what}")
+    expect(values.numel() == 1, f"one number is wanted, {what}, not {values.numel()}")
+    return values.item()
 
 
 def verdict(number: str, *answers: Any) -> Verdict:
