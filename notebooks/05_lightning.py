@@ -151,7 +151,7 @@ check(jobs["T"] > jobs["M"] + jobs["D"], "most lines are the same in every train
 # Two more words will come up. A **[hook](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#hook)** is a method with an agreed name that the Trainer calls at an agreed moment. A **[callback](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#callback)** is an object with hooks of its own: an add-on that can be plugged into any training.
 
 
-# %% mystnb={"image": {"alt": "A wide box, the Trainer, with the endless circle forward, zero_grad, backward, step inside. From the left, LightningModule and LightningDataModule point into it: you write them. On the right it points to callbacks, loggers and checkpoints."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A wide box, the Trainer, with the endless circle forward, zero_grad, backward, step inside. From the left, LightningModule and LightningDataModule point into it: you write them. On the right it points to callbacks, loggers and checkpoints."}}
 def box(axis, x, y, width, height, text, colour, style="-"):
     """A labelled rectangle whose lower left corner is (x, y)."""
     look = {"facecolor": colour + "33", "edgecolor": colour, "linestyle": style}
@@ -289,7 +289,7 @@ print(
 #
 # The next cell puts both versions beside each other (on a narrow screen: one below the other). On the left stands the loop with its letters. On the right, M and D mark the lines that have moved there, some in other words, and `+` marks a line that is new.
 
-# %%
+# %% tags=["hide-input"]
 PAPER = {"M": "#cfe5f5", "D": "#cdeee3", "T": "#ece7df", "+": "#fff3c4", " ": "#ffffff"}
 ROW = "display:block;padding-left:9ch;text-indent:-9ch;overflow-wrap:anywhere"
 
@@ -429,7 +429,7 @@ print(len(trace.calls), "calls, from", trace.calls[0], "to", trace.calls[-1])
 # %% [markdown]
 # Every `…_start` has its `…_end`, so the calls nest like brackets. The picture draws each pair as a box. Time runs downwards; what lies inside a box happens between its start and its end.
 
-# %% mystnb={"image": {"alt": "All calls from top to bottom, in nested boxes. Inside the box of the fit lies the training, in it the epoch, in it two boxes of one batch each: training_step, zero_grad, backward, optimizer step. Below them, still inside the epoch, the box of the validation."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "All calls from top to bottom, in nested boxes. Inside the box of the fit lies the training, in it the epoch, in it two boxes of one batch each: training_step, zero_grad, backward, optimizer step. Below them, still inside the epoch, the box of the validation."}}
 figure, axis = plt.subplots(figsize=(WIDTH, 7.6))
 opened, colours = [], {"validation": COLOURS[1], "batch": COLOURS[2]}
 for row, name in enumerate(trace.calls):
