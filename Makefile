@@ -22,11 +22,11 @@ $(INSTALLED): pyproject.toml
 install: $(INSTALLED)  ## set up .venv with everything that the course needs
 
 course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book of these runs
-	$(BIN)/python tools/run_fast.py
-	$(BIN)/python tools/build_book.py --fast
+	$(BIN)/python -m tools.run_fast
+	$(BIN)/python -m tools.build_book --fast
 
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
-	$(BIN)/python tools/build_book.py
+	$(BIN)/python -m tools.build_book
 
 test: $(INSTALLED)  ## run all tests, the notebooks among them
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -35,7 +35,7 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks
 
 render: $(INSTALLED)  ## run all notebooks (or one: CHAPTER=3) on the full data, store the outputs
-	$(BIN)/python tools/render.py $(if $(CHAPTER),--chapter $(CHAPTER))
+	$(BIN)/python -m tools.render $(if $(CHAPTER),--chapter $(CHAPTER))
 
 clean:  ## remove what was built; .venv and data stay
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis

@@ -7,8 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from helpers.cli import Run, main
-from helpers.flags import UserError
+from commands.run import Run, main
+from helpers.errors import UserError
 from helpers.lit import (
     HistoryCallback,
     ImageDataModule,
@@ -17,7 +17,7 @@ from helpers.lit import (
     make_loggers,
     quiet_lightning,
 )
-from helpers.precision import settle_precision
+from helpers.speed import settle_precision
 from helpers.training import History, Metrics
 
 

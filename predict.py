@@ -25,12 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from helpers.cli import USAGE_ERROR, choose_device
-from helpers.data import DataError
-from helpers.flags import Parser, UserError
-from helpers.images import find_images, printable, read_image
-from helpers.prediction import Guess, Predictor, load_predictor
-from helpers.runs import RunError
+from commands.flags import Parser
+from commands.predictor import Guess, Predictor, load_predictor
+from commands.run import USAGE_ERROR, choose_device
+from helpers.data.pictures import find_images, read_image
+from helpers.errors import DataError, RunError, UserError, printable
 
 PROGRAM = "predict.py"
 STANDARD_INPUT = "-"

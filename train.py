@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Callable
 
-from helpers.cli import Run, main
-from helpers.distributed import rank, world_size
+from commands.run import Run, main
+from helpers.processes import rank, world_size
 from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, fit
 
 

@@ -8,7 +8,7 @@ after every epoch count, imports and loading do not.
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -19,17 +19,11 @@ from benchmarks.measure import summary
 from benchmarks.processes import ProcessError, in_fresh_process, peak_memory
 from benchmarks.profiles import BASELINE, Goal, Profile
 from benchmarks.task import Task
-from helpers.data import Batches, ImageData, load
+from helpers.data.batches import Batches, ImageData
+from helpers.data.load import load
 from helpers.models import build_model
-from helpers.training import (
-    EVALUATION_BATCH_SIZE,
-    TrainingConfig,
-    config_dict,
-    fit,
-    predict_logits,
-    recipe,
-    with_epochs,
-)
+from helpers.recipes import TrainingConfig, recipe, with_epochs
+from helpers.training import EVALUATION_BATCH_SIZE, fit, predict_logits
 
 CONTESTANTS = (BASELINE, "fit")
 
@@ -128,7 +122,7 @@ def train_usual(attempt: Attempt, data: ImageData) -> tuple[Curve, dict[str, Any
         curve.add(val_accuracy)
         if val_accuracy >= attempt.goal.accuracy:
             break
-    return curve, {"precision": config.precision, "config": config_dict(config)}
+    return curve, {"precision": config.precision, "config": asdict(config)}
 
 
 def train_fit(attempt: Attempt, data: ImageData) -> tuple[Curve, dict[str, Any]]:
@@ -147,7 +141,7 @@ def train_fit(attempt: Attempt, data: ImageData) -> tuple[Curve, dict[str, Any]]
         after_epoch=lambda state: curve.add(state["rows"][-1]["val_accuracy"]),
     )
     history.load_best(model)
-    found = {"precision": history.precision, "config": config_dict(config)}
+    found = {"precision": history.precision, "config": asdict(config)}
     return curve, found | test_accuracies(model, data, history.precision)
 
 

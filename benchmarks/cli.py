@@ -15,10 +15,12 @@ from benchmarks.measure import cores, setting
 from benchmarks.processes import ProcessError
 from benchmarks.profiles import FULL, PARTS, QUICK, Goal, Profile
 from benchmarks.report import filled, print_tables, tables
-from helpers.data import DataError, ImageData, SampleWarning, load
+from commands.flags import Parser
+from commands.signals import Stopped, stop_on_signals
+from helpers.data.batches import ImageData
+from helpers.data.load import SampleWarning, load
+from helpers.errors import DataError, UserError
 from helpers.files import write_atomically
-from helpers.flags import Parser, UserError
-from helpers.stopping import Stopped, stop_on_signals
 from helpers.training import best_device
 
 PROGRAM = "python -m benchmarks"

@@ -14,11 +14,12 @@ from benchmarks.measure import cores, interleave, ratios, summary
 from benchmarks.processes import ProcessError, in_fresh_processes, peak_memory
 from benchmarks.profiles import Profile
 from benchmarks.task import VALIDATION_IMAGES
-from helpers.data import ImageData, Split
-from helpers.distributed import joined
+from helpers.data.batches import ImageData, Split
 from helpers.models import build_model
-from helpers.precision import settle_precision
-from helpers.training import TrainingConfig, fit
+from helpers.processes import joined
+from helpers.recipes import TrainingConfig
+from helpers.speed import settle_precision
+from helpers.training import fit
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import interleave, summary, synchronise
 from benchmarks.profiles import Profile
 from benchmarks.task import Task, make_task
-from helpers.data import ImageData
+from helpers.data.batches import ImageData
 from helpers.training import make_optimizer, start_epoch, train_epoch
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

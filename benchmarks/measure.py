@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from helpers.runs import versions
+from commands.folder import versions
 
 T = TypeVar("T")
 

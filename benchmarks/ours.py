@@ -8,10 +8,10 @@ from typing import Any
 
 from benchmarks.clock import Clock
 from benchmarks.task import Task
-from helpers.cli import Run
-from helpers.flags import LIGHTNING_DEFAULTS
+from commands.flags import LIGHTNING_DEFAULTS
+from commands.folder import RunFolder
+from commands.run import Run
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, OwnSignals
-from helpers.runs import RunFolder
 from helpers.training import fit
 from lightning_train import make_trainer
 

@@ -35,7 +35,7 @@ def in_fresh_processes(count: int, function: Callable[..., Any], *arguments: Any
     """What `function` returns in each of `count` new processes that run at the same time.
 
     Several processes find in their environment what `torchrun` would have put there, so that
-    `helpers.distributed.joined` joins them.
+    `helpers.processes.joined` joins them.
 
     Raises:
         ProcessError: one of them ended before it answered; the others are ended, too.

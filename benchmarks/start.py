@@ -14,7 +14,7 @@ from benchmarks import start_process
 from benchmarks.measure import interleave, summary
 from benchmarks.processes import ProcessError
 from benchmarks.profiles import Profile
-from helpers.data import ImageData
+from helpers.data.batches import ImageData
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -21,7 +21,7 @@ def first_seconds(dataset: str, mode: str) -> dict[str, float]:
     import train  # noqa: F401
 
     marks.append(time.perf_counter())
-    from helpers.data import load
+    from helpers.data.load import load
 
     load(dataset, mode=mode)
     marks.append(time.perf_counter())

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from benchmarks.models import build
-from helpers.data import ImageData
-from helpers.precision import settle_precision
-from helpers.training import TrainingConfig
+from helpers.data.batches import ImageData
+from helpers.recipes import TrainingConfig
+from helpers.speed import settle_precision
 
 # Images that are left for validation, which is outside of what is timed.
 VALIDATION_IMAGES = 100

@@ -9,7 +9,7 @@ from benchmarks import ours, usual, usual_lightning
 from benchmarks.measure import interleave, ratios, summary
 from benchmarks.profiles import BASELINE, Profile
 from benchmarks.task import Task, make_task
-from helpers.data import ImageData
+from helpers.data.batches import ImageData
 
 
 def contestants(task: Task) -> dict[str, Callable[[], float]]:

@@ -15,7 +15,7 @@ from torchvision import transforms
 from benchmarks.measure import synchronise
 from benchmarks.models import usual_layout
 from benchmarks.task import Task
-from helpers.data import Split
+from helpers.data.batches import Split
 
 
 class ImageDataset(Dataset):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from helpers.errors import UserError
+
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Call `write` with a temporary file beside `path`, then rename it to `path`.
@@ -28,3 +30,16 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def user_path(text: str | Path, what: str) -> Path:
+    """The path that somebody typed: `~` is their home, and no name is not the current folder.
+
+    Every flag and environment variable that names a file or a folder is read here.
+
+    Raises:
+        UserError: the name is empty; `what` says which one.
+    """
+    if not str(text).strip():
+        raise UserError(f"{what}: the name is empty")
+    return Path(text).expanduser()

@@ -17,15 +17,15 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from helpers.data import Batches, ImageData
-from helpers.distributed import is_main, rank, world_size
-from helpers.flags import UserError
-from helpers.memory import keep_freed_memory
+from helpers.data.batches import Batches, ImageData
+from helpers.errors import UserError
+from helpers.processes import is_main, rank, world_size
 from helpers.progress import Progress
+from helpers.recipes import TrainingConfig
+from helpers.speed import keep_freed_memory
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,
-    TrainingConfig,
     make_optimizer,
     make_scheduler,
     restore,

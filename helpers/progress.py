@@ -13,7 +13,7 @@ T = TypeVar("T", covariant=True)
 
 
 class SizedIterable(Protocol[T]):
-    """What has a length and can be iterated, such as `helpers.data.Batches`."""
+    """What has a length and can be iterated, such as `helpers.data.batches.Batches`."""
 
     def __len__(self) -> int: ...
 

@@ -5,34 +5,23 @@ optimizer and learning-rate schedule, a history, the best weights, and a way to 
 """
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from helpers.data import Batches, ImageData
-from helpers.distributed import (
-    is_main,
-    rank,
-    share_buffers,
-    sum_over_processes,
-    world_size,
-    wrap,
-)
-from helpers.memory import keep_freed_memory
-from helpers.precision import PRECISIONS, autocast, settle_precision
+from helpers.data.batches import Batches, ImageData
+from helpers.processes import is_main, rank, share_buffers, sum_over_processes, world_size, wrap
 from helpers.progress import Progress
+from helpers.recipes import TrainingConfig
+from helpers.speed import autocast, keep_freed_memory, settle_precision
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULERS = ("none", "step", "linear", "cosine", "onecycle")
 EVALUATION_BATCH_SIZE = 500
 # Mean training loss (nats) of an epoch above which training has exploded: a classifier that
 # guesses among 10 classes has 2.3, and this gives the right class a probability of e^-100.
@@ -46,143 +35,6 @@ COLUMNS = (
     "seconds",
     "images_per_second",
 )
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides how a model is trained.
-
-    `momentum` counts for sgd and rmsprop. `lr` is the highest learning rate that the schedule
-    reaches. `warmup_epochs` raises the rate linearly from almost 0 (not with onecycle, which has
-    its own warm-up). `image_sizes` are heights and widths (pixels) that training images are
-    resized to, each for an equal share of the epochs, in this order; () leaves them alone.
-    `early_stopping` is the number of epochs without a better validation accuracy after which
-    training stops; 0 turns it off.
-
-    Raises:
-        ValueError: a value is out of its range; the message is one line.
-    """
-
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    scheduler: str = "none"
-    warmup_epochs: float = 0.0
-    label_smoothing: float = 0.0
-    augment: bool = False
-    image_sizes: tuple[int, ...] = ()
-    early_stopping: int = 0
-    precision: str = "fp32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _require_choice("scheduler", self.scheduler, SCHEDULERS)
-        _require_choice("precision", self.precision, PRECISIONS)
-        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
-        _require(self.batch_size >= 1, "batch size", self.batch_size, "at least 1")
-        _require(0 < self.lr < math.inf, "learning rate", self.lr, "a number above 0")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
-        _require(0 <= self.weight_decay < math.inf, "weight decay", self.weight_decay, "0 or more")
-        _require(0 <= self.label_smoothing < 1, "label smoothing", self.label_smoothing, "0 to <1")
-        _require(
-            0 <= self.warmup_epochs < self.epochs,
-            "warm-up epochs",
-            self.warmup_epochs,
-            f"from 0 to below the number of epochs, {self.epochs}",
-        )
-        _require(
-            all(size >= 1 for size in self.image_sizes),
-            "image sizes",
-            ",".join(map(str, self.image_sizes)),
-            "1 pixel or more",
-        )
-        _require(self.early_stopping >= 0, "early stopping", self.early_stopping, "0 or more")
-        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
-        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
-            raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
-        if self.warmup_epochs and self.scheduler == "onecycle":
-            raise ValueError("warm-up epochs: onecycle has its own; choose another schedule")
-
-    @property
-    def size_of_epoch(self) -> tuple[int, ...]:
-        """The image size of every epoch (pixels); empty where images keep their size."""
-        sizes, epochs = self.image_sizes, self.epochs
-        return tuple(sizes[e * len(sizes) // epochs] for e in range(epochs)) if sizes else ()
-
-
-def _require(condition: bool, what: str, value: object, need: str) -> None:
-    if not condition:
-        raise ValueError(f"{what} {value}: must be {need}")
-
-
-def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices)}")
-
-
-def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingConfig:
-    """The settings this course found good, on the validation split, for a model and data set.
-
-    Data sets other than MNIST (an own folder, the drawn stand-in) take those of CIFAR-10.
-    """
-    grey = dataset_name == "mnist"
-    if model_name == "fastcnn" and grey:
-        return TrainingConfig(
-            epochs=5,
-            batch_size=64,
-            optimizer="sgd",
-            lr=0.1,
-            nesterov=True,
-            weight_decay=5e-4,
-            scheduler="linear",
-            warmup_epochs=1,
-            label_smoothing=0.1,
-            augment=True,
-            precision="auto",
-        )
-    if model_name == "fastcnn":
-        return TrainingConfig(
-            epochs=14,
-            batch_size=128,
-            optimizer="sgd",
-            lr=0.18,
-            momentum=0.85,
-            nesterov=True,
-            weight_decay=1.3e-3,
-            scheduler="linear",
-            warmup_epochs=3,
-            label_smoothing=0.2,
-            augment=True,
-            # Most of what a network learns first is coarse, and small images cost less.
-            image_sizes=(16, 20, 24, 32),
-            precision="auto",
-        )
-    if model_name == "cnn":
-        return TrainingConfig(
-            epochs=4 if grey else 12,
-            batch_size=128 if grey else 256,
-            optimizer="sgd",
-            lr=0.1 if grey else 0.2,
-            nesterov=True,
-            weight_decay=5e-4,
-            scheduler="onecycle",
-            label_smoothing=0.1,
-            augment=True,
-        )
-    return TrainingConfig(
-        epochs=15 if grey else 25,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3 if grey else 1e-3,
-        weight_decay=0.01,
-        scheduler="cosine",
-        augment=model_name != "softmax",
-    )
 
 
 class Metrics(NamedTuple):
@@ -263,13 +115,6 @@ def best_device() -> torch.device:
     if accelerator is not None and accelerator.is_available():
         return accelerator.current_accelerator()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and PyTorch (all devices)."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
@@ -548,22 +393,3 @@ def restore(
     optimizer.load_state_dict(state["optimizer"])
     if scheduler is not None:
         scheduler.load_state_dict(state["scheduler"])
-
-
-def config_dict(config: TrainingConfig) -> dict[str, Any]:
-    """The configuration as plain values, for a JSON file or a checkpoint."""
-    return asdict(config)
-
-
-def with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:
-    """`config` with another length, in which the warm-up keeps its share."""
-    return replace(
-        config, epochs=epochs, warmup_epochs=config.warmup_epochs * epochs / config.epochs
-    )
-
-
-def with_changes(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
-    """`config` with the changes whose value is not None; names it does not have are ignored."""
-    names = {f.name for f in fields(TrainingConfig)}
-    given = {k: v for k, v in changes.items() if k in names and v is not None}
-    return replace(config, **given)

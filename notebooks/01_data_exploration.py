@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -58,14 +58,11 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from helpers.checks import check
 from helpers.data import augment, load, resize
 from helpers.exercises import grade
+from helpers.notebook import budget, confirm, explore, record
 from helpers.plots import COLOURS, MARKERS, draw_image, show_images, use_style
-from helpers.profiles import budget
-from helpers.results import record
 from helpers.training import best_device
-from helpers.widgets import explore
 
 use_style()
 device = best_device()
@@ -122,8 +119,8 @@ for data in (mnist, cifar10):
     images = data.train.images
     print("C × H × W:", data.image_shape, " type:", images.dtype)
     print("smallest and largest value:", int(images.min()), int(images.max()))
-    check(images.ndim == 4, "four axes: N × C × H × W")
-    check(images.dtype == torch.uint8, "whole numbers from 0 to 255")
+    confirm(images.ndim == 4, "four axes: N × C × H × W")
+    confirm(images.dtype == torch.uint8, "whole numbers from 0 to 255")
 
 # %% [markdown]
 # The type `uint8` holds whole numbers from 0 to 255 and needs one byte for each. The type `float32` holds decimal numbers and needs four. PyTorch calls the type of a tensor's numbers its **[dtype](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#dtype)**.
@@ -188,7 +185,7 @@ print(score(my_guesses, quiz.labels, cifar10.classes))
 truth = " ".join(cifar10.classes[label] for label in quiz.labels)
 record("guesses.cifar10", answers=truth)
 best = score(truth, quiz.labels, cifar10.classes)
-check(best.startswith("✅ 10 of 10"), "ten right answers count as ten")
+confirm(best.startswith("✅ 10 of 10"), "ten right answers count as ten")
 
 # %% [markdown]
 # <details><summary>The answers, for the ten images that are stored in the book</summary>
@@ -236,7 +233,7 @@ plt.show()
 for data in (mnist, cifar10):
     counts = data.train.labels.bincount()
     enough = counts.min() > 0.85 * counts.float().mean()
-    check(len(counts) == 10 and enough, "ten classes, none much below its share")
+    confirm(len(counts) == 10 and enough, "ten classes, none much below its share")
 
 # %% [markdown]
 # ## The mean image of each class
@@ -289,8 +286,8 @@ axis.legend()
 plt.show()
 print(f"best of 1,000: {100 * on_hundred[best]:.1f} %")
 print(f"the same on fresh images: {100 * on_fresh[best]:.1f} %")
-check(on_hundred[best] > 0.16, "the best of a thousand seems far better than chance")
-check(on_fresh[best] < 0.14, "but on fresh images it is as good as dice are")
+confirm(on_hundred[best] > 0.16, "the best of a thousand seems far better than chance")
+confirm(on_fresh[best] < 0.14, "but on fresh images it is as good as dice are")
 
 # %% [markdown]
 # You will compare fewer models than a thousand, but the effect is the same. So we choose on validation, and the test images wait. The [validation split](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#validation-split) here is a tenth of the original training images. It has the same share of every class (it is **[stratified](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#stratified)**), and it is always the same.
@@ -301,7 +298,7 @@ for data in (mnist, cifar10):
     print(f"validation is {100 * share:.1f} % of the original training images")
     in_val = data.val.labels.bincount() / len(data.val)
     gap = (in_val - data.train.labels.bincount() / len(data.train)).abs().max()
-    check(gap < 0.001, "every class has the same share in training and validation")
+    confirm(gap < 0.001, "every class has the same share in training and validation")
 
 # %% [markdown]
 # ## Pixel statistics and normalisation
@@ -337,13 +334,13 @@ for data in (mnist, cifar10):
         mean, std = pixels.mean().item(), pixels.std(correction=0).item()
         print(f"mean {mean:.4f}  std {std:.4f}")
         same = np.allclose((mean, std), (data.mean[channel], data.std[channel]))
-        check(same, "these are the constants that the course uses")
+        confirm(same, "these are the constants that the course uses")
 
 # %%
 normalised = cifar10.normalise(cifar10.train.images)
 means, spreads = normalised.mean(dim=(0, 2, 3)), normalised.std(dim=(0, 2, 3))
-check(means.abs().max() < 1e-3, "after normalisation each channel has mean 0")
-check((spreads - 1).abs().max() < 1e-2, "and standard deviation 1")
+confirm(means.abs().max() < 1e-3, "after normalisation each channel has mean 0")
+confirm((spreads - 1).abs().max() < 1e-2, "and standard deviation 1")
 del normalised, pixels  # four and eight bytes a number: too many to keep
 
 # %% [markdown]
@@ -368,7 +365,7 @@ for block, b in ((axes[:3], ones[1]), (axes[3:], zeros[0])):
 plt.show()
 same = squared_difference(ones[0], ones[1]).sum()
 other = squared_difference(ones[0], zeros[0]).sum()
-check(same < other, "two ones differ less than a one and a nought")
+confirm(same < other, "two ones differ less than a one and a nought")
 
 # %% [markdown]
 # To make one number of it, square the differences, add them up and take the root:
@@ -396,7 +393,7 @@ def nearest(known, asked, k):
 a, b = flat(mnist.train.images[:3]), flat(mnist.train.images[3:5])
 distances, index = nearest(a, b, 3)
 by_hand = ((b[0] - a[index[0, 0]]) ** 2).sum().sqrt().cpu()
-check(abs(distances[0, 0] - by_hand) < 1e-3, "the formula and the fast way agree")
+confirm(abs(distances[0, 0] - by_hand) < 1e-3, "the formula and the fast way agree")
 
 # %% [markdown]
 # **Think first**: will the neighbours of a digit have its label? And those of a photograph?
@@ -422,8 +419,8 @@ for data, block in ((mnist, axes[:2]), (cifar10, axes[2:])):
 plt.show()
 print(f"same label: {100 * same_class[1]:.1f} % of the neighbours of digits,", end=" ")
 print(f"{100 * same_class[3]:.1f} % of those of colour images")
-check(same_class[1] > 0.85, "a digit's neighbours nearly always show the same digit")
-check(same_class[3] < 0.5, "most neighbours of a colour image show something else")
+confirm(same_class[1] > 0.85, "a digit's neighbours nearly always show the same digit")
+confirm(same_class[3] < 0.5, "most neighbours of a colour image show something else")
 
 # %% [markdown]
 # For digits, *similar pixels* nearly means *same class*. For photographs it does not. A white cat on a dark sofa and a dark cat on a white sofa share almost no pixel. Neighbours of a photograph share its background.
@@ -455,7 +452,7 @@ for data in (mnist, cifar10):
     for split in (data.val, data.test):
         copies = sum(image.numpy().tobytes() in seen for image in split.images)
         print(f"{100 * copies / len(split):.3f} % are exact copies of a training image")
-        check(copies <= 0.001 * len(split), "at most one image in a thousand")
+        confirm(copies <= 0.001 * len(split), "at most one image in a thousand")
 
 # %% [markdown]
 # We used the test images just now. Is that allowed? Yes: we asked whether the test is *fair*, and choose nothing by what we find. To pick a model by its test score would not be allowed.
@@ -490,7 +487,7 @@ for data, block in ((mnist, axes[:2]), (cifar10, axes[2:])):
 plt.show()
 print(f"closer than 0.1: {100 * near[1]:.2f} % of the digits,", end=" ")
 print(f"{100 * near[3]:.2f} % of the colour images for testing")
-check(near[1] > near[3], "it is the digits that come closest to each other")
+confirm(near[1] > near[3], "it is the digits that come closest to each other")
 
 # %% [markdown]
 # Among the digits the closest pairs are plain strokes: two people drew the same 1. A small distance alone is no proof. Among the photographs of CIFAR-10 the closest pairs are real twins. (In the drawn stand-in they are drawings with similar colours.) Always look at the pairs before you believe a number.
@@ -535,8 +532,9 @@ for data in (mnist, cifar10):
     lonely[data.image_shape[0]] = (own == 0).double().mean()
 print(f"no neighbour has the label: {100 * lonely[1]:.1f} % of the digits,", end=" ")
 print(f"{100 * lonely[3]:.1f} % of the colour images")
-check(lonely[1] < 0.02, "fewer than two digits in a hundred: a list that can be read")
-check(lonely[3] > 0.08, "more than eight colour images in a hundred: too many to read")
+confirm(lonely[1] < 0.02, "fewer than two digits in a hundred: a list that can be read")
+confirm(lonely[3] > 0.08,
+        "more than eight colour images in a hundred: too many to read")
 
 # %% [markdown]
 # Of the digits, the list is short enough to read. Of the colour images it would be endless, and most of those labels are right: the distance fails, not the people. A search for wrong labels is only as good as the eyes that search. A trained network has better eyes. Chapter 3 looks at the images for which it is certain of another class.
@@ -585,8 +583,8 @@ plt.show()
 
 # %%
 digits = mnist.augmentation
-check(digits.shift and not digits.flip, "digits are shifted only")
-check(cifar10.augmentation.flip, "photographs are shifted and mirrored")
+confirm(digits.shift and not digits.flip, "digits are shifted only")
+confirm(cifar10.augmentation.flip, "photographs are shifted and mirrored")
 
 # %% [markdown]
 # ## What went wrong, and why
@@ -598,7 +596,7 @@ check(cifar10.augmentation.flip, "photographs are shifted and mirrored")
 # %%
 pixel = torch.tensor([200], dtype=torch.uint8)
 print("200 + 100 =", (pixel + 100).item())
-check((pixel + 100).item() == 44, "after 255 comes 0 again: bright becomes dark")
+confirm((pixel + 100).item() == 44, "after 255 comes 0 again: bright becomes dark")
 
 # %% mystnb={"image": {"alt": "A digit, the digit with 100 added to its uint8 pixels so that its bright stroke has turned dark, and the digit brightened correctly."}}
 wrong = digit + 100
@@ -639,8 +637,9 @@ axis.legend()
 plt.show()
 seeming, honest = scores.values()
 print(f"from {seeming[0]:.1f} % to {seeming[-1]:.1f} % by leakage alone")
-check(seeming[-1] > seeming[0] + 20, "the score rises by more than 20 points")
-check(abs(honest[-1] - honest[0]) < 8, "on images without a twin nothing has improved")
+confirm(seeming[-1] > seeming[0] + 20, "the score rises by more than 20 points")
+confirm(abs(honest[-1] - honest[0]) < 8,
+        "on images without a twin nothing has improved")
 
 # %% [markdown]
 # The method learned nothing new, it only met its acquaintances. How to see it: look for twins as above, and distrust a score that is too good. The cure: split by *series*, person or day, not by single image.
@@ -697,11 +696,11 @@ print(pd.DataFrame(table, columns=titles).to_string(index=False))
 # %%
 for kind in ("digits", "colour"):
     frequent, mean, image, thumb = (score_of[kind, name] for name in methods)
-    check(frequent < mean < image, f"{kind}: every step of looking closer pays")
+    confirm(frequent < mean < image, f"{kind}: every step of looking closer pays")
 strong = score_of["digits", "nearest image"] > 0.9
-check(strong, "digits: the nearest image is a strong rival")
-check(thumb > image + 0.03, "colour: the thumbnails with fewer numbers know more")
-check(thumb < 0.5, "colour: yet all are wrong more often than right")
+confirm(strong, "digits: the nearest image is a strong rival")
+confirm(thumb > image + 0.03, "colour: the thumbnails with fewer numbers know more")
+confirm(thumb < 0.5, "colour: yet all are wrong more often than right")
 
 # %% [markdown]
 # *kept* is how many numbers a method has to keep to answer: one class, ten mean images, or all training images.

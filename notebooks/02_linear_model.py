@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -61,7 +61,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.checks import check
 from helpers.data import load
 from helpers.exercises import grade
 from helpers.models import (
@@ -70,6 +69,7 @@ from helpers.models import (
     count_parameters,
     output_shapes,
 )
+from helpers.notebook import budget, confirm, explore, record
 from helpers.plots import (
     COLOURS,
     plot_architecture,
@@ -77,17 +77,8 @@ from helpers.plots import (
     plot_histories,
     use_style,
 )
-from helpers.profiles import budget
-from helpers.results import record
-from helpers.training import (
-    TrainingConfig,
-    best_device,
-    evaluate,
-    fit,
-    predict_logits,
-    recipe,
-)
-from helpers.widgets import explore
+from helpers.recipes import TrainingConfig, recipe
+from helpers.training import best_device, evaluate, fit, predict_logits
 
 use_style()
 device = best_device()
@@ -114,7 +105,7 @@ plt.show()
 flat = mnist.train.images[:5].flatten(start_dim=1)
 print("before:", tuple(mnist.train.images[:5].shape), " after:", tuple(flat.shape))
 same = flat[1, 28 * 14 + 3] == digit[14, 3]
-check(same, "row 14, column 3 is now at position 14 · 28 + 3")
+confirm(same, "row 14, column 3 is now at position 14 · 28 + 3")
 
 # %% [markdown]
 # What is lost? Not the numbers, but the knowledge which pixels were neighbours. To the model, position 28 is no closer to position 0, the pixel just above it, than to position 700. Chapter 3 comes back to this.
@@ -142,7 +133,8 @@ for number, row in enumerate(axes):
         axis.set_title(title, fontsize=10)
         axis.axis("off")
 plt.show()
-check(scores[0] > scores[1], "the weights of 0 give the 0 a larger sum than those of 1")
+confirm(scores[0] > scores[1],
+        "the weights of 0 give the 0 a larger sum than those of 1")
 
 # %% [markdown]
 # Purple speaks for, orange against. A linear model does this for all ten classes. It has one weight $w_{c,i}$ for every class $c$ and pixel $x_i$, and one number more per class, the **[bias](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bias)** $b_c$, which is added whatever the pixels are:
@@ -161,7 +153,7 @@ print("weights:", tuple(weights.shape), " bias:", tuple(bias.shape))
 print("logits: ", tuple(logits.shape))
 by_hand = images.flatten(1) @ weights.T + bias
 same = torch.allclose(logits, by_hand, atol=1e-5)
-check(same, "the model is one matrix product and a bias")
+confirm(same, "the model is one matrix product and a bias")
 
 # %% [markdown]
 # ## Softmax: from scores to probabilities
@@ -195,9 +187,9 @@ def softmax(logits):
 
 probabilities = softmax(logits)
 same = torch.allclose(probabilities, logits.softmax(dim=1))
-check(same, "our softmax equals PyTorch's")
+confirm(same, "our softmax equals PyTorch's")
 ones = torch.ones(5)
-check(torch.allclose(probabilities.sum(dim=1), ones), "each image's ten add up to 1")
+confirm(torch.allclose(probabilities.sum(dim=1), ones), "each image's ten add up to 1")
 
 # %% [markdown]
 # Weighted sums followed by softmax are called **[softmax regression](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax-regression)**. (Regression is an old word for fitting numbers to data.)
@@ -250,7 +242,7 @@ def cross_entropy(logits, labels):
 
 loss = cross_entropy(logits, labels)
 same = torch.allclose(loss, F.cross_entropy(logits, labels))
-check(same, "our cross-entropy equals PyTorch's")
+confirm(same, "our cross-entropy equals PyTorch's")
 print(f"undecided: {-math.log(0.1):.3f} nats; our untrained model: {loss.item():.3f}")
 
 # %% [markdown]
@@ -317,8 +309,8 @@ measured = torch.tensor(measured, dtype=torch.float64)
 by_autograd = torch.stack([slopes[place] for place in places])
 print(f"furthest apart: {(measured - by_autograd).abs().max().item():.1e}")
 same = torch.allclose(measured, by_autograd, rtol=1e-4, atol=1e-7)
-check(by_autograd.abs().min() > 0, "none of the 16 slopes is zero")
-check(same, "for 16 weights, autograd's slopes are those that we measured")
+confirm(by_autograd.abs().min() > 0, "none of the 16 slopes is zero")
+confirm(same, "for 16 weights, autograd's slopes are those that we measured")
 
 # %% [markdown]
 # Then why not always measure? It takes two evaluations of the loss for every single weight. `backward()` gives all slopes together, for about the price of two or three evaluations.
@@ -335,7 +327,7 @@ F.cross_entropy(untrained(images), labels).backward()
 error = (probabilities - F.one_hot(labels, 10)) / len(labels)
 gradient_by_hand = error.T @ images.flatten(1)
 same = torch.allclose(weights.grad, gradient_by_hand, atol=1e-5)
-check(same, "autograd finds the gradient that we wrote down")
+confirm(same, "autograd finds the gradient that we wrote down")
 
 # %% [markdown]
 # ## The training loop, line by line
@@ -394,9 +386,10 @@ history = fit(fitted, digits, config, device=device)
 by_fit = list(zip(history["train_loss"], history["val_loss"], history["val_accuracy"]))
 tolerance = 0.0 if device.type == "cpu" else 1e-4
 furthest = torch.tensor(open_loop).sub(torch.tensor(by_fit)).abs().max().item()
-check(furthest <= tolerance, "the open loop and `fit` have the same losses, accuracies")
+confirm(furthest <= tolerance,
+        "the open loop and `fit` have the same losses, accuracies")
 ours, theirs = model.layers[1].weight, fitted.layers[1].weight
-check(torch.allclose(ours, theirs, rtol=0, atol=tolerance), "and the same weights")
+confirm(torch.allclose(ours, theirs, rtol=0, atol=tolerance), "and the same weights")
 
 # %% [markdown]
 # ## The learning rate
@@ -434,8 +427,8 @@ explore(draw_learning_rate, rates, "learning rate", shown=(1e-4, 1e-3, 0.02, 2.0
 
 # %%
 ends = {lr: sum(losses_at(lr)[-20:]) / 20 for lr in (1e-4, 0.02, 2.0)}
-check(ends[0.02] < ends[1e-4], "far too small a rate learns slowly")
-check(ends[0.02] < ends[2.0], "far too large a rate steps over the valley")
+confirm(ends[0.02] < ends[1e-4], "far too small a rate learns slowly")
+confirm(ends[0.02] < ends[2.0], "far too large a rate steps over the valley")
 
 # %% [markdown]
 # The dotted line is the loss of the undecided model. Too small: the curve is smooth but hardly falls. Too large: [every step](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#step) jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
@@ -472,7 +465,7 @@ for name, answers in (("scikit-learn", scikit_says), ("our loop", we_say)):
     print(f"{name}: validation accuracy {100 * accuracy:.2f} %")
 agreement = (scikit_says == we_say).float().mean()
 print(f"they say the same for {100 * agreement:.2f} % of the validation images")
-check(agreement > 0.95, "both find nearly the same model")
+confirm(agreement > 0.95, "both find nearly the same model")
 
 # %% [markdown]
 # The two use different ways down: scikit-learn looks at all images for every step, we look at 128. For this model that hardly matters, because the loss of softmax regression has only one valley.
@@ -497,7 +490,7 @@ softmax_model, softmax_history = trained((), mnist)
 print(f"best validation accuracy: {100 * softmax_history.best_val_accuracy:.2f} %")
 bound = budget(full=0.91, fast=0.8)
 reached = softmax_history.best_val_accuracy > bound
-check(reached, "one weighted sum per class goes surprisingly far")
+confirm(reached, "one weighted sum per class goes surprisingly far")
 
 # %% mystnb={"image": {"alt": "Ten weight images, one a class: purple where ink speaks for the digit, orange where it speaks against it; a ring for 0, a stroke for 1."}}
 templates = softmax_model.layers[1].weight.detach().cpu().reshape(10, 28, 28)
@@ -539,7 +532,7 @@ flat = images.cpu().flatten(1)
 two = second(first(flat))
 one = flat @ together.T + second(first.bias)
 same = torch.allclose(two, one, atol=1e-4)
-check(same, "two linear layers without a ReLU are one linear layer")
+confirm(same, "two linear layers without a ReLU are one linear layer")
 
 # %% [markdown]
 # **Think first**: how many [parameters](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter), that is weights and biases, does the network have for digits of 784 pixels? For colour images of 3 · 32 · 32? In which layer do most of them stand?
@@ -557,7 +550,7 @@ for name, hidden in SIZES.items():
     rows.append({"model": name} | dict(zip(SETS, map(count_parameters, models))))
 print(pd.DataFrame(rows).to_string(index=False))
 share = 784 * 120 / count_parameters(network)
-check(share > 0.85, "on digits, the first weight matrix holds most parameters")
+confirm(share > 0.85, "on digits, the first weight matrix holds most parameters")
 
 # %% [markdown]
 # ## Capacity: what do more layers bring?
@@ -605,12 +598,12 @@ for name in SETS:
     val = table.loc[name, "val_%"]
     gained = val[one_hidden] - val[plain]
     margin = budget(full=1, fast=-2)
-    check(gained > margin, f"{name}: the first hidden layer helps")
+    confirm(gained > margin, f"{name}: the first hidden layer helps")
     added = abs(val[two_hidden] - val[one_hidden])
-    check(added < budget(full=1.5, fast=6), f"{name}: the second changes little")
+    confirm(added < budget(full=1.5, fast=6), f"{name}: the second changes little")
 gaps = table["gap"]
 larger = all(gaps["photographs", size] > gaps["digits", size] for size in SIZES)
-check(larger or budget(full=False, fast=True), "photographs are over-fitted more")
+confirm(larger or budget(full=False, fast=True), "photographs are over-fitted more")
 
 # %% mystnb={"image": {"alt": "Colour images, two hidden layers against softmax regression: the network's dashed training loss falls far below its validation loss, which turns upwards; the accuracy rises higher."}}
 shown = {name: curves["photographs", name] for name in (plain, two_hidden)}
@@ -716,20 +709,21 @@ end = {row["mistake"]: row["last_loss"] for row in rows}
 found = {row["mistake"]: row["val_%"] for row in rows}
 for name in ("raw input", "no zero_grad"):
     worse = not end[name] <= end["none"] + 0.5
-    check(worse, f"{name}: the loss ends far higher, or is no number")
+    confirm(worse, f"{name}: the loss ends far higher, or is no number")
 early = {name: losses[:150].mean() for name, (losses, _) in mistakes.items()}
-check(early["ReLU on logits"] > early["none"], "ReLU on logits: a slower start")
+confirm(early["ReLU on logits"] > early["none"], "ReLU on logits: a slower start")
 negative = torch.tensor([[-1.0, 2.0, 0.5]], requires_grad=True)
 F.cross_entropy(negative.relu(), torch.tensor([0])).backward()
-check(negative.grad[0, 0] == 0, "the true class has logit -1, and slope 0: no help")
+confirm(negative.grad[0, 0] == 0, "the true class has logit -1, and slope 0: no help")
 floor = -math.log(math.e / (math.e + 9))
 print(f"the best that probabilities as logits can reach: {floor:.3f} nats")
 lowest = mistakes["softmax before the loss"][0].min().item()
-check(lowest > floor - 1e-4, "softmax before the loss: it never falls below that floor")
+confirm(lowest > floor - 1e-4,
+        "softmax before the loss: it never falls below that floor")
 most = found["softmax before the loss"] > budget(full=60, fast=30)
-check(most, "and yet its answers are not bad")
+confirm(most, "and yet its answers are not bad")
 lower = [found["none"] - found[name] for name in ("raw input", "no zero_grad")]
-check(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
+confirm(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
 
 # %% [markdown]
 # None of the four raises an error. You have to see them:
@@ -777,12 +771,12 @@ closing = pd.DataFrame(closing)
 print(closing.to_string(index=False, float_format="%.2f"))
 tested = closing.set_index(["data", "model"])["test_%"]
 reached = tested["digits", two_hidden] >= budget(full=97.5, fast=80)
-check(reached, "the digits: the goal is reached")
+confirm(reached, "the digits: the goal is reached")
 reached = tested["photographs", two_hidden] >= budget(full=52, fast=25)
-check(reached, "the photographs: the goal is reached")
+confirm(reached, "the photographs: the goal is reached")
 for name in SETS:
     ahead = tested[name, two_hidden] > tested[name, plain] - budget(full=0, fast=5)
-    check(ahead, f"{name}: hidden layers beat softmax regression")
+    confirm(ahead, f"{name}: hidden layers beat softmax regression")
 
 # %% [markdown]
 # Where do the wrong answers go? A **[confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion-matrix)** tells. Each row is one true class, each column one answer of the model, and each number says which share of the row went there.
@@ -796,7 +790,7 @@ plt.show()
 logits, labels = test_answers["digits", two_hidden]
 sums = logits.softmax(dim=1).sum(dim=1)
 same = torch.allclose(sums, torch.ones(len(sums)), atol=1e-5)
-check(same, "probabilities add up to 1 for every test image")
+confirm(same, "probabilities add up to 1 for every test image")
 
 # %% [markdown]
 # - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
@@ -809,8 +803,9 @@ check(same, "probabilities add up to 1 for every test image")
 # %%
 digit_share, photo_share = tested["digits", plain], tested["photographs", plain]
 about_nine = budget(full=90, fast=75) < digit_share < budget(full=95, fast=99)
-check(about_nine, "softmax regression: about nine of ten digits")
-check(photo_share < budget(full=50, fast=90), "and fewer than half of the photographs")
+confirm(about_nine, "softmax regression: about nine of ten digits")
+confirm(photo_share < budget(full=50, fast=90),
+        "and fewer than half of the photographs")
 
 # %% [markdown]
 # ## Exercises

@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -60,10 +60,10 @@ from matplotlib.patches import Rectangle
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.checks import check
 from helpers.data import augment, load
 from helpers.exercises import grade
 from helpers.models import CNN_BLOCKS, build_model, count_parameters, output_shapes
+from helpers.notebook import budget, confirm, explore, record
 from helpers.plots import (
     COLOURS,
     MARKERS,
@@ -75,17 +75,8 @@ from helpers.plots import (
     show_images,
     use_style,
 )
-from helpers.profiles import budget
-from helpers.results import record
-from helpers.training import (
-    TrainingConfig,
-    best_device,
-    evaluate,
-    fit,
-    predict_logits,
-    recipe,
-)
-from helpers.widgets import explore
+from helpers.recipes import TrainingConfig, recipe
+from helpers.training import best_device, evaluate, fit, predict_logits
 
 use_style()
 device = best_device()
@@ -165,7 +156,7 @@ print("image", tuple(digit.shape), "-> output", tuple(by_hand.shape))
 
 # %%
 by_pytorch = F.conv2d(digit[None, None], vertical_edges[None, None])[0, 0]
-check(torch.allclose(by_hand, by_pytorch, atol=1e-5), "our loops and F.conv2d agree")
+confirm(torch.allclose(by_hand, by_pytorch, atol=1e-5), "our loops and F.conv2d agree")
 
 # %% [markdown]
 # (In mathematics the kernel of a convolution is turned upside down first. Networks learn their kernels, so nobody bothers.)
@@ -218,7 +209,7 @@ colour = cifar10.train.images[0].float() / 255
 kernel = torch.randn(3, 3, 3, generator=torch.Generator().manual_seed(0))
 slices = [convolve(channel, part) for channel, part in zip(colour, kernel)]
 together = F.conv2d(colour[None], kernel[None])[0, 0]
-check(torch.allclose(sum(slices), together, atol=1e-4), "a kernel adds up its slices")
+confirm(torch.allclose(sum(slices), together, atol=1e-4), "a kernel adds up its slices")
 
 # %% [markdown]
 # ## Padding, stride and pooling
@@ -246,7 +237,7 @@ for k, stride, padding in ((3, 1, 0), (3, 1, 1), (3, 2, 1), (5, 1, 2), (5, 3, 0)
     )
 sizes = pd.DataFrame(rows)
 print(sizes.to_string(index=False))
-check((sizes["by formula"] == sizes["by PyTorch"]).all(), "the formula is PyTorch's")
+confirm((sizes["by formula"] == sizes["by PyTorch"]).all(), "the formula is PyTorch's")
 
 # %% [markdown]
 # A 3 × 3 kernel with `padding=1` keeps the size. All our networks use it.
@@ -265,7 +256,7 @@ small = torch.tensor(
 pooled = F.max_pool2d(small[None, None], 2)[0, 0]
 print(small)
 print(pooled)
-check(
+confirm(
     torch.equal(pooled, torch.tensor([[4.0, 2.0], [2.0, 8.0]])),
     "the largest of each square",
 )
@@ -283,8 +274,8 @@ linear = (64 * 16 * 16) * (32 * 16 * 16)
 print(f"convolution: {convolution:,} weights")
 print(f"linear layer: {linear:,} weights")
 layer = nn.Conv2d(32, 64, kernel_size=3, padding=1, bias=False)
-check(count_parameters(layer) == convolution, "PyTorch counts as we do")
-check(
+confirm(count_parameters(layer) == convolution, "PyTorch counts as we do")
+confirm(
     linear > 7000 * convolution,
     "the linear layer has over seven thousand times as many",
 )
@@ -307,13 +298,14 @@ axes[0, 0].set_title("image")
 axes[0, 1].set_title("feature map")
 plt.show()
 same = torch.allclose(maps[1][down:, right:], maps[0][:-down, :-right], atol=1e-6)
-check(same, "the map of the moved image is the moved map")
+confirm(same, "the map of the moved image is the moved map")
 
 # %% [markdown]
 # Now take the largest value of the whole map, wherever it stands. That number does not change at all when the image moves. The word for *that* is invariance. A CNN is built like this: equivariant layers first, one invariant step at the end.
 
 # %%
-check(torch.isclose(maps[0].max(), maps[1].max()), "the largest value of the map stays")
+confirm(torch.isclose(maps[0].max(), maps[1].max()),
+        "the largest value of the map stays")
 
 # %% [markdown]
 # ## A first network
@@ -340,7 +332,7 @@ for name, count in by_hand.items():
     print(f"{name:28s} {count:7,}")
 total = sum(by_hand.values())
 print(f"{'together':28s} {total:7,}")
-check(total == count_parameters(small_cnn), "PyTorch finds the same number")
+confirm(total == count_parameters(small_cnn), "PyTorch finds the same number")
 
 # %% [markdown]
 # Now train it for a few epochs on a part of the digits.
@@ -435,13 +427,13 @@ print(neighbours.to_string(float_format="%.2f", na_rep="nan"))
 mean = neighbours["mean"].unstack("pixels").loc[["fully connected", "small CNN"]]
 by_shuffling = mean["in order"] - mean["shuffled"]
 lead = mean.loc["small CNN"] - mean.loc["fully connected"]
-check(
+confirm(
     abs(by_shuffling["fully connected"]) < budget(full=2, fast=10),
     "shuffling does not matter to the fully connected network",
 )
-check(by_shuffling["small CNN"] > budget(full=3, fast=0), "it costs the CNN accuracy")
-check(lead["in order"] > budget(full=0.5, fast=-10), "in order the CNN leads")
-check(lead["shuffled"] < budget(full=-1, fast=0), "shuffled, it is behind")
+confirm(by_shuffling["small CNN"] > budget(full=3, fast=0), "it costs the CNN accuracy")
+confirm(lead["in order"] > budget(full=0.5, fast=-10), "in order the CNN leads")
+confirm(lead["shuffled"] < budget(full=-1, fast=0), "shuffled, it is behind")
 
 # %% [markdown]
 # The fully connected network has never known neighbours, so it misses nothing. The CNN's advantage rests on the assumption that near pixels belong together. Where that is false, it is the worse model. (`std` is the sample standard deviation over the seeds.)
@@ -470,8 +462,8 @@ axis.set(
 axis.legend()
 plt.show()
 lost = {label: values[0] - values[-1] for label, values in accuracy.items()}
-check(lost["small CNN"] < budget(full=6, fast=25), "a shift costs the CNN little")
-check(lost["small CNN"] < lost["fully connected"], "and less than the other")
+confirm(lost["small CNN"] < budget(full=6, fast=25), "a shift costs the CNN little")
+confirm(lost["small CNN"] < lost["fully connected"], "and less than the other")
 
 # %% [markdown]
 # The fully connected network would have to learn every digit again at every place. The CNN learns it once. Its robustness is not perfect: pooling moves in steps of two pixels, and the border has zeros.
@@ -529,7 +521,7 @@ for position, module in enumerate(features):
         layers.append((module.kernel_size, module.stride))
 fields = pd.DataFrame(rows)
 print(fields.to_string(index=False))
-check(
+confirm(
     (fields["computed"] == fields["by gradients"]).all(),
     "both ways give the same sizes",
 )
@@ -606,8 +598,9 @@ values = 5 * torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)
 mu, variance = values.mean(dim=(0, 2, 3)), values.var(dim=(0, 2, 3), correction=0)
 by_hand = (values - mu[:, None, None]) / (variance[:, None, None] + 1e-5).sqrt()
 layer = nn.BatchNorm2d(3)
-check(torch.allclose(layer(values), by_hand, atol=1e-5), "batch normalisation by hand")
-check(
+confirm(torch.allclose(layer(values), by_hand, atol=1e-5),
+        "batch normalisation by hand")
+confirm(
     torch.allclose(layer.running_mean, 0.1 * mu),
     "it has kept a tenth of the batch's mean",
 )
@@ -720,12 +713,13 @@ plt.show()
 reached = ablation["val_accuracy"]
 slack = budget(full=0, fast=25)
 gains = reached["base"] - reached
-check(gains["no batch norm"] > -slack, "batch normalisation helps")
-check(gains["half the width"] > -slack, "half the width costs accuracy")
-check(gains["one block less"] > -slack, "and so does a missing block")
-check(gains["two layers a block"] < slack, "a second layer in each block helps")
+confirm(gains["no batch norm"] > -slack, "batch normalisation helps")
+confirm(gains["half the width"] > -slack, "half the width costs accuracy")
+confirm(gains["one block less"] > -slack, "and so does a missing block")
+confirm(gains["two layers a block"] < slack, "a second layer in each block helps")
 ratio = ablation["parameters"] / ablation.loc["base", "parameters"]
-check(3.5 < ratio["twice the width"] < 4, "twice the width: nearly four times as many")
+confirm(3.5 < ratio["twice the width"] < 4,
+        "twice the width: nearly four times as many")
 
 # %% [markdown]
 # Read it with care. The bars are the spread over three seeds: two variants whose bars overlap have not been told apart. Does that of *twice the width* reach down to the base? The budget is short, and with a longer one the order may change. And an equal number of epochs is not an equal effort: twice the width means nearly four times the parameters, and more work for every image.
@@ -755,7 +749,7 @@ gaps = {
 }
 for name, gap in gaps.items():
     print(f"{name:10s} validation loss minus training loss: {gap:.3f}")
-check(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
+confirm(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
 
 # %% [markdown]
 # With augmentation the network learns the training images less well. That is worth it when training is long enough to learn images by heart. Look back at the ablation: did it help there? In the long training below it is switched on.
@@ -858,7 +852,7 @@ for (above, below), index in zip(axes.T, chosen):
     below.axis("off")
 figure.colorbar(picture, ax=axes, shrink=0.6, label="probability")
 plt.show()
-check(min(falls) > 0, "for each image there is a place that costs probability")
+confirm(min(falls) > 0, "for each image there is a place that costs probability")
 
 # %% [markdown]
 # The maps are places of the square's middle. Often the dark spot lies on the object, and often on one part of it. Sometimes it lies beside it: then the network has learned something about the background. Occlusion shows that too.
@@ -882,7 +876,7 @@ plt.show()
 counts = torch.bincount(labels * 10 + logits.argmax(dim=1), minlength=100).view(10, 10)
 swapped = (counts + counts.T).triu(diagonal=1)
 cats_and_dogs = swapped[3, 5]
-check(
+confirm(
     cats_and_dogs >= budget(full=swapped.max(), fast=0),
     "cats and dogs lead the mistakes",
 )
@@ -907,7 +901,7 @@ with torch.no_grad():
 for mode, name in ((True, "training"), (False, "evaluation")):
     accuracy = (answers[mode] == targets).float().mean().item()
     print(f"in {name} mode {accuracy:.3f} are right")
-check((answers[True] != answers[False]).any(), "the mode changes answers")
+confirm((answers[True] != answers[False]).any(), "the mode changes answers")
 
 # %% [markdown]
 # `no_grad` only saves the gradients' memory and time. It is `eval()` that changes what layers do. And it is worse than a wrong number: the pass in training mode also moved the running means. How to see it: evaluate twice with two [batch sizes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch-size). The numbers must not differ by more than rounding.
@@ -916,11 +910,11 @@ check((answers[True] != answers[False]).any(), "the mode changes answers")
 running_mean = "features.1.running_mean"
 changed = not torch.equal(stored[running_mean], network.state_dict()[running_mean])
 network.load_state_dict(stored)
-check(changed, "a pass in training mode had moved the running means")
+confirm(changed, "a pass in training mode had moved the running means")
 by_small, by_large = (
     evaluate(network, cifar10.batches("val", size)).accuracy for size in (50, 400)
 )
-check(
+confirm(
     abs(by_small - by_large) < 2e-3, "in evaluation mode the batch size does not matter"
 )
 
@@ -1000,8 +994,8 @@ axis.minorticks_off()
 axis.legend(fontsize=9)
 plt.show()
 excess = peeking["on the peeked part"] - peeking["on fresh images"]
-check(excess.min() > 0, "the chosen network looks better than it is")
-check(excess.iloc[0] > excess.iloc[-1], "with more images it looks less too good")
+confirm(excess.min() > 0, "the chosen network looks better than it is")
+confirm(excess.iloc[0] > excess.iloc[-1], "with more images it looks less too good")
 
 # %% [markdown]
 # Nobody lied, and yet the number is too high. The maximum of many noisy numbers is mostly a lucky one. How to see it: measure the chosen model once more, on images that played no part in the choice. How to avoid it: choose on validation, open the test split once.
@@ -1067,23 +1061,24 @@ print(table.to_string(index=False, float_format="%.1f"))
 # %%
 by_recipe = table[table["training"] == "recipe"].set_index("data")["test"]
 goals = {"mnist": budget(full=99.3, fast=85), "cifar10": budget(full=85, fast=30)}
-check(
+confirm(
     by_recipe["mnist"] >= goals["mnist"],
     "the digits: the goal of this chapter is reached",
 )
-check(by_recipe["cifar10"] >= goals["cifar10"], "the photographs: the goal is reached")
+confirm(by_recipe["cifar10"] >= goals["cifar10"],
+        "the photographs: the goal is reached")
 equal = table[table["training"] == "equal"]
 photographs = equal[equal["data"] == "cifar10"].set_index("model")["test"]
 slack = budget(full=0, fast=40)
 best_cnn = photographs[["CNN, small", "CNN, middle", "CNN, large"]].max()
 lead = best_cnn - photographs["fully connected"]
-check(lead > -slack, "equal budgets: on the photographs the best CNN leads")
+confirm(lead > -slack, "equal budgets: on the photographs the best CNN leads")
 sizes = equal.pivot(index="model", columns="data", values="parameters")
 fewer = 5 * sizes.loc["CNN, small"] < sizes.loc["fully connected"]
-check(fewer.all(), "the small CNN has less than a fifth of the parameters")
+confirm(fewer.all(), "the small CNN has less than a fifth of the parameters")
 on_digits = equal[equal["data"] == "mnist"].set_index("model")["test"]
 behind = on_digits["CNN, large"] - on_digits["CNN, middle"]
-check(behind < budget(full=3, fast=40), "on digits the middle CNN comes close")
+confirm(behind < budget(full=3, fast=40), "on digits the middle CNN comes close")
 
 # %% [markdown]
 # The models with equal budgets had little training. Their order is what counts, and single runs that lie close together have no order. The seconds are what this machine needed. They depend on how well each shape of layer suits the processor, so they need not follow the number of layers.

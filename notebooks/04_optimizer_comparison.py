@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -61,22 +61,13 @@ import torch
 from IPython.display import display
 from torch.nn import functional as F
 
-from helpers.checks import check
 from helpers.data import load
 from helpers.exercises import grade
 from helpers.models import build_model, count_parameters
+from helpers.notebook import budget, confirm, explore, record
 from helpers.plots import COLOURS, MARKERS, use_style
-from helpers.profiles import budget
-from helpers.results import record
-from helpers.training import (
-    TrainingConfig,
-    best_device,
-    evaluate,
-    fit,
-    make_optimizer,
-    make_scheduler,
-)
-from helpers.widgets import explore
+from helpers.recipes import TrainingConfig
+from helpers.training import best_device, evaluate, fit, make_optimizer, make_scheduler
 
 use_style()
 device = best_device()
@@ -144,7 +135,7 @@ for lr, shrinks in ((0.099, True), (0.101, False)):
     for _ in range(100):
         w = w - lr * gradient(w)
     verb = "shrinks" if shrinks else "grows"
-    check((w[1].abs() < 1) == shrinks, f"at rate {lr} the steep weight {verb}")
+    confirm((w[1].abs() < 1) == shrinks, f"at rate {lr} the steep weight {verb}")
 
 # %% [markdown]
 # ## What an optimizer can remember
@@ -174,8 +165,10 @@ right.plot(steps, corrected, color=COLOURS[2], label="corrected")
 right.set(xlabel="step", ylabel="running mean", title="Adam", ylim=(0, 1.1))
 right.legend()
 plt.show()
-check(9.9 < velocity[-1] < 10, "a steady gradient adds up to nearly ten times its size")
-check(np.allclose(corrected, 1), "with the correction the mean is right from step 1 on")
+confirm(9.9 < velocity[-1] < 10,
+        "a steady gradient adds up to nearly ten times its size")
+confirm(np.allclose(corrected, 1),
+        "with the correction the mean is right from step 1 on")
 
 # %% [markdown]
 # ## Six rules in the open
@@ -305,7 +298,7 @@ for name, (settings, theirs) in pairs.items():
     ours = train_steps(lambda p, settings=settings: Own(p, **settings))
     same = all(torch.equal(a, b) for a, b in zip(ours, train_steps(theirs)))
     moved = not any(torch.equal(a, b) for a, b in zip(ours, before))
-    check(same and moved, f"our {name} equals PyTorch's in every bit after 120 steps")
+    confirm(same and moved, f"our {name} equals PyTorch's in every bit after 120 steps")
 
 # %% [markdown]
 # There is no more to an optimizer than these lines. Now let four of them walk through the valley.
@@ -333,12 +326,12 @@ plt.show()
 
 # %%
 crossings = {n: int((np.diff(np.sign(p[:12, 1])) != 0).sum()) for n, p in paths.items()}
-check(crossings["SGD"] == 11, "SGD crosses the valley at each of its first 11 steps")
-check(paths["momentum"][:, 0].max() > 0.5, "momentum swings past the minimum")
+confirm(crossings["SGD"] == 11, "SGD crosses the valley at each of its first 11 steps")
+confirm(paths["momentum"][:, 0].max() > 0.5, "momentum swings past the minimum")
 first = np.abs(paths["Adam"][1] - paths["Adam"][0])
-check(np.allclose(first, 0.3, atol=1e-3), "Adam's first step is the rate, both ways")
+confirm(np.allclose(first, 0.3, atol=1e-3), "Adam's first step is the rate, both ways")
 first = np.abs(paths["RMSprop"][1] - paths["RMSprop"][0])
-check(np.allclose(first, 1, atol=1e-3), "RMSprop's first step is ten times its rate")
+confirm(np.allclose(first, 1, atol=1e-3), "RMSprop's first step is ten times its rate")
 
 # %% [markdown]
 # Adam's first step is as long as the learning rate in *every* weight, whatever the gradient. That is why its rates are of another order than those of SGD. RMSprop has no bias correction: its mean square starts too small, so its first step is too long.
@@ -404,7 +397,8 @@ plt.show()
 # %%
 for name, rate in suggested.items():
     print(f"{name:15s} rate read off: {rate:.5f}")
-check(suggested["Adam"] < suggested["SGD"] / 5, "Adam wants a far lower rate than SGD")
+confirm(suggested["Adam"] < suggested["SGD"] / 5,
+        "Adam wants a far lower rate than SGD")
 
 # %% [markdown]
 # How do you read a rate off? At the lowest point the loss is about to explode, so for a whole run that rate is a risk. A common habit is to take **a tenth of it**. That is a rule of thumb. The grid that comes next will tell whether it was a good one. (The curves of Adam and AdamW nearly coincide: in so short a run, weight decay does little.)
@@ -479,23 +473,23 @@ plt.show()
 for name in OPTIMIZERS:
     ratio = best[name] / suggested[name]
     lost = mean.loc[name, best[name]] - mean.loc[name].iloc[nearest[name]]
-    check(
+    confirm(
         0.1 < ratio < budget(full=10, fast=100) and lost < budget(full=5, fast=40),
         f"{name}: the range test comes within a factor of ten of the best rate",
     )
-check(best["SGD"] > 5 * best["Adam"], "SGD wants a far higher rate than Adam")
-check(
+confirm(best["SGD"] > 5 * best["Adam"], "SGD wants a far higher rate than Adam")
+confirm(
     best["SGD"] > best["SGD + momentum"] * budget(full=1, fast=0.9),
     "with momentum, whose steps add up, the best rate is lower",
 )
 top = pd.Series({name: mean.loc[name, best[name]] for name in OPTIMIZERS})
-check(
+confirm(
     top.max() - top.min() < budget(full=3, fast=15),
     "each at its own best rate, the four are close together",
 )
 two_below = {n: LEARNING_RATES[LEARNING_RATES.index(best[n]) - 2] for n in OPTIMIZERS}
 cost = min(top[n] - mean.loc[n, two_below[n]] for n in OPTIMIZERS)
-check(
+confirm(
     cost > budget(full=top.max() - top.min(), fast=-100),
     "two steps down the row cost more than any change of row",
 )
@@ -537,7 +531,7 @@ axis.set(xlabel="step (of 200)", ylabel="learning rate", ylim=(0, 0.11))
 axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 formula = [0.05 * (1 + math.cos(math.pi * k / 200)) for k in range(200)]
-check(np.allclose(drawn["cosine"], formula), "the cosine is drawn by our formula")
+confirm(np.allclose(drawn["cosine"], formula), "the cosine is drawn by our formula")
 
 # %% [markdown]
 # **Think first**: which schedule will gain the most over a constant rate? And will the best *highest* rate be the same with and without a schedule?
@@ -583,19 +577,19 @@ plt.show()
 # %%
 gains = {name: (each - constant).mean() for name, (_, each) in by_schedule.items()}
 smooth = [gains[name] for name in ("linear", "cosine", "one cycle")]
-check(
+confirm(
     min(smooth) > budget(full=0, fast=-15),
     "a rate that falls smoothly to zero beats a constant one",
 )
-check(
+confirm(
     max(smooth) - min(smooth) < budget(full=1, fast=15),
     "which of the smooth shapes it is matters less",
 )
-check(
+confirm(
     gains["step"] < min(smooth) + budget(full=0, fast=15),
     "the step schedule gains less than these, or nothing",
 )
-check(
+confirm(
     by_schedule["linear"][0] >= by_schedule["constant"][0],
     "with a falling rate the best highest rate is not lower",
 )
@@ -632,16 +626,16 @@ def largest_difference(a, b):
 plain = train_steps(lambda p: o.SGD(p, lr=0.1, foreach=False))
 penalised = train_steps(lambda p: o.SGD(p, lr=0.1, foreach=False), extra_loss=penalty)
 option = train_steps(lambda p: o.SGD(p, lr=0.1, weight_decay=LAMBDA, foreach=False))
-check(
+confirm(
     all(torch.equal(a, b) for a, b in zip(penalised, option)),
     "SGD(weight_decay=λ) is the L2 penalty, bit for bit",
 )
-check(largest_difference(plain, option) > 1e-4, "and it does change the weights")
+confirm(largest_difference(plain, option) > 1e-4, "and it does change the weights")
 
 fine = {"dtype": torch.float64}
 option = train_steps(lambda p: o.SGD(p, lr=0.1, weight_decay=LAMBDA), **fine)
 shrunk = train_steps(lambda p: Own(p, decayed_sgd, lr=0.1), **fine)
-check(
+confirm(
     largest_difference(shrunk, option) < 1e-9,
     "for SGD shrinking the weights is the same up to rounding",
 )
@@ -654,7 +648,7 @@ adam_plain = train_steps(lambda p: o.Adam(p, lr=0.001))
 adam_l2 = train_steps(lambda p: o.Adam(p, lr=0.001, weight_decay=0.1))
 adam_decay = train_steps(lambda p: o.AdamW(p, lr=0.001, weight_decay=0.1))
 effect = largest_difference(adam_plain, adam_decay)
-check(
+confirm(
     largest_difference(adam_l2, adam_decay) > effect / 2,
     "for Adam the two are different optimizers",
 )
@@ -687,9 +681,9 @@ axes[0].set_ylabel("weight (mean of 200)")
 axes[1].legend()
 plt.show()
 loud, quiet = left_over["Adam + L2"]
-check(loud > 0.8 and quiet < 0.3, "with L2 inside Adam, loud weights escape the pull")
+confirm(loud > 0.8 and quiet < 0.3, "with L2 inside Adam, loud weights escape the pull")
 loud, quiet = left_over["AdamW"]
-check(abs(loud - quiet) < 0.1 and loud < 0.8, "AdamW shrinks both alike")
+confirm(abs(loud - quiet) < 0.1 and loud < 0.8, "AdamW shrinks both alike")
 
 # %% [markdown]
 # That was the point of Loshchilov and Hutter (2017): in Adam, decay belongs outside the gradient. So set weight decay in `AdamW`, not in `Adam`.
@@ -730,8 +724,8 @@ plt.show()
 
 # %%
 kept, scaled = by_batch[2, 0], by_batch[2, 2]
-check(scaled > kept, "from batch 16 to 256: scaling the rate beats keeping it")
-check(
+confirm(scaled > kept, "from batch 16 to 256: scaling the rate beats keeping it")
+confirm(
     by_batch[2].argmax() >= by_batch[0].argmax(),
     "the best rate of large batches is not below that of small ones",
 )
@@ -808,28 +802,28 @@ plt.show()
 
 # %%
 errors = paired["in errors"].reindex(accuracy.columns).fillna(0)
-check(
+confirm(
     errors["SGD"] < budget(full=-2.8, fast=100),
     "plain SGD is behind, by more than seeds explain",
 )
-check(
+confirm(
     min(errors["Adam"], errors["AdamW"]) > budget(full=-2.8, fast=-100),
     "between Adam and AdamW the five seeds do not decide",
 )
 means = accuracy.mean()
 between = means["SGD"] < means["SGD + momentum"] < means.max()
-check(
+confirm(
     between or budget(full=False, fast=True),
     "SGD with momentum lies between plain SGD and the leader",
 )
-check(
+confirm(
     -4.5 < errors["SGD + momentum"] < budget(full=-1.2, fast=100)
     or budget(full=False, fast=True),
     "behind the leader it is near the border of 2.8 errors: a close call",
 )
 twins = (accuracy["Adam"] - accuracy["AdamW"]).std()
 others = (accuracy["SGD"] - accuracy["Adam"]).std()
-check(
+confirm(
     twins < others * budget(full=1, fast=20),
     "pairs that rise and fall together by seed can be compared more sharply",
 )
@@ -861,8 +855,8 @@ plt.show()
 
 # %%
 broken = run(digits, "linear", OPTIMIZERS["SGD"], 1e6, 0)
-check(broken.diverged, "SGD at a million: the loss is no longer a number, or huge")
-check(
+confirm(broken.diverged, "SGD at a million: the loss is no longer a number, or huge")
+confirm(
     mean.loc["Adam", 1.0] < mean.loc["Adam"].max() - 20,
     "Adam at 1.0 loses more than 20 points",
 )
@@ -877,11 +871,11 @@ shared = pd.DataFrame({f"all at {lr:g}": mean[lr] for lr in (0.001, 0.1)})
 shared["each at its best"] = top
 print(shared.to_string(float_format="%.1f"))
 spread = shared.max() - shared.min()
-check(
+confirm(
     (spread.iloc[:2] > spread.iloc[2]).all(),
     "at a shared rate the four seem further apart than they are",
 )
-check(
+confirm(
     shared.iloc[:, 0].idxmax() in ("Adam", "AdamW")
     and shared.iloc[:, 1].idxmax() in ("SGD", "SGD + momentum"),
     "at 0.001 an Adam wins, at 0.1 an SGD: the rate chose the winner",
@@ -916,8 +910,8 @@ for _ in range(20):
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
-check(len(set(losses)) == 1, "20 steps, and the loss is the same to the last bit")
-check(
+confirm(len(set(losses)) == 1, "20 steps, and the loss is the same to the last bit")
+confirm(
     all(torch.equal(a, b) for a, b in zip(first, model.parameters())),
     "no weight has moved",
 )

@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -74,23 +74,20 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import CSVLogger
 from torch.nn import functional as F
 
-from helpers.checks import check
 from helpers.data import load
 from helpers.exercises import grade
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import build_model, count_parameters
+from helpers.notebook import budget, confirm, record
 from helpers.plots import COLOURS, WIDTH, use_style
-from helpers.profiles import budget
-from helpers.results import record
+from helpers.recipes import TrainingConfig, recipe
 from helpers.training import (
-    TrainingConfig,
     best_device,
     evaluate,
     fit,
     make_optimizer,
     make_scheduler,
     predict_logits,
-    recipe,
 )
 
 use_style()
@@ -139,7 +136,7 @@ lines_of_loop = inspect.getsource(train_plainly).rstrip().splitlines()
 jobs = Counter(line[-1] for line in lines_of_loop[1:])
 print(f"{jobs['M']} lines say what is learned, {jobs['D']} from what,")
 print(f"{jobs['T']} only drive")
-check(jobs["T"] > jobs["M"] + jobs["D"], "most lines are the same in every training")
+confirm(jobs["T"] > jobs["M"] + jobs["D"], "most lines are the same in every training")
 
 # %% [markdown]
 # M: what is learned. D: from what. T: the driving. Lightning gives each job a place of its own:
@@ -349,7 +346,7 @@ display(
 signs = Counter(sign for sign, _ in marked)
 written = {"our loop": len(left), "Lightning": sum(signs.values()) - signs[" "]}
 print("lines of code:", written, "of which new:", signs["+"])
-check(written["Lightning"] > written["our loop"], "other lines, but not fewer")
+confirm(written["Lightning"] > written["our loop"], "other lines, but not fewer")
 
 # %% [markdown]
 # Surprised? For a loop this small Lightning does not save lines. Most of the new ones are names: `class`, `def`, `return`, `self.log`. What is saved is the T column, the lines in which mistakes are easy: a forgotten `zero_grad`, a forgotten `eval()`. And the next wish, a [checkpoint](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#checkpoint) or a second GPU, adds no line to the module. Here is where everything went:
@@ -470,16 +467,16 @@ plt.show()
 
 # %%
 calls = trace.calls
-check(
+confirm(
     calls.index("configure_optimizers *") < calls.index("on_train_start"),
     "the optimizer is made before training starts",
 )
-check(
+confirm(
     calls.index("on_validation_end") < calls.index("on_train_epoch_end"),
     "validation belongs to the training epoch",
 )
 places = [calls.index(name) for name in list(notes)[:4]]
-check(
+confirm(
     places == sorted(places),
     "forward, zero_grad, backward, step: the order of chapter 2",
 )
@@ -497,7 +494,7 @@ def equal_weights(one, other):
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
-check(
+confirm(
     equal_weights(by_loop, by_trainer),
     "our loop and Lightning end with the same weights",
 )
@@ -554,9 +551,9 @@ lit_model, trainer = with_lightning(
 log = read_log(trainer)
 other_model, other_history = with_loop("cnn", part, replace(settled, seed=2))
 for column in ("train_loss", "val_loss", "val_accuracy"):
-    check(history[column] == log[column], f"{column} is equal in every epoch")
-check(equal_weights(loop_model, lit_model), "all tensors of the network are equal")
-check(not equal_weights(loop_model, other_model), "another seed gives other weights")
+    confirm(history[column] == log[column], f"{column} is equal in every epoch")
+confirm(equal_weights(loop_model, lit_model), "all tensors of the network are equal")
+confirm(not equal_weights(loop_model, other_model), "another seed gives other weights")
 
 # %% mystnb={"image": {"alt": "Validation loss against the epoch. The crosses of Lightning lie exactly in the circles of our loop; the dashed line of another seed comes near them and is not the same."}}
 figure, axis = plt.subplots(figsize=(5.4, 3))
@@ -619,7 +616,7 @@ for name in ("linear", "cnn"):
                 )
 parity = pd.DataFrame(parity)
 print(parity.to_string(index=False, float_format="%.6f"))
-check(
+confirm(
     (parity[["numbers", "weights"]] == "equal").all(axis=None),
     f"{len(parity)} of {len(parity)} trainings are equal bit for bit",
 )
@@ -686,16 +683,16 @@ model, trainer = with_lightning(
 log = read_log(trainer)
 best = log["val_loss"].index(min(log["val_loss"]))
 epochs_run = len(log["val_loss"])
-check(epochs_run < long.epochs, "the run was stopped before its last epoch")
-check(
+confirm(epochs_run < long.epochs, "the run was stopped before its last epoch")
+confirm(
     epochs_run - 1 - best == stopping.patience,
     "the best epoch is exactly `patience` epochs before the end",
 )
-check(
+confirm(
     counter.batches == epochs_run * len(few.batches("train", long.batch_size)),
     "our callback has seen every batch of every epoch",
 )
-check(log["weight_norm"][-1] > log["weight_norm"][0], "the weights have grown")
+confirm(log["weight_norm"][-1] > log["weight_norm"][0], "the weights have grown")
 
 # %% mystnb={"image": {"alt": "Left, the dashed training loss falls towards zero while the validation loss stops falling at a dotted line, the best epoch. Right, the norm of the weights grows."}}
 figure, (left_axis, right_axis) = plt.subplots(1, 2, figsize=(WIDTH, 3))
@@ -719,14 +716,14 @@ plt.show()
 # %%
 saved = torch.load(checkpoint.best_model_path, weights_only=True)
 for key in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "callbacks"):
-    check(key in saved, f"in the checkpoint: {key}")
+    confirm(key in saved, f"in the checkpoint: {key}")
 print("names of weights:", ", ".join(list(saved["state_dict"])[:2]), "…")
 weights = {name.removeprefix("model."): w for name, w in saved["state_dict"].items()}
 best_model = linear_network()
 best_model.load_state_dict(weights)
 logits, labels = predict_logits(best_model, few.batches("val", 500))
 reloaded_loss = F.cross_entropy(logits, labels).item()
-check(
+confirm(
     abs(reloaded_loss - min(log["val_loss"])) < 1e-4,
     "the reloaded weights have the best validation loss again",
 )
@@ -755,7 +752,7 @@ def go_on(*callbacks):
     return network
 
 
-check(
+confirm(
     equal_weights(whole, go_on()),
     "2 epochs + checkpoint + 2 epochs = 4, bit for bit",
 )
@@ -774,7 +771,7 @@ forgotten = go_on(ForgetfulOptimizer())
 pairs = zip(whole.parameters(), forgotten.parameters(), strict=True)
 furthest = max((a - b).abs().max().item() for a, b in pairs)
 print(f"largest difference of one weight: {furthest:.4f}")
-check(not equal_weights(whole, forgotten), "without the optimizer's state it differs")
+confirm(not equal_weights(whole, forgotten), "without the optimizer's state it differs")
 
 # %% [markdown]
 # ## Two processes by one flag
@@ -815,7 +812,7 @@ whole_batch = gradient(network, images, labels)
 halves = [gradient(network, images[part::2], labels[part::2]) for part in (0, 1)]
 mean = (halves[0] + halves[1]) / 2
 print(f"largest difference: {(mean - whole_batch).abs().max():.1e}")
-check(
+confirm(
     torch.allclose(mean, whole_batch, atol=1e-6),
     "the mean of both halves is the gradient",
 )
@@ -864,16 +861,16 @@ table = pd.DataFrame({name: run["train_loss"] for name, run in runs.items()})
 table.index = [f"epoch {number}" for number in plain["epoch"]]
 print(table.to_string(float_format="%.8f"))
 same = ["train_loss", "val_loss", "val_accuracy", "lr"]
-check(
+confirm(
     plain[same].equals(one[same]),
     "train.py and lightning_train.py write the same numbers",
 )
 apart = (two["train_loss"] / one["train_loss"] - 1).abs().max()
 print(f"two processes against one: losses differ by a share of {apart:.1e} at most")
-check(apart < 1e-3, "two processes follow the curve of one, up to rounding")
+confirm(apart < 1e-3, "two processes follow the curve of one, up to rounding")
 print("seconds with start-up:", end=" ")
 print(f"{plain_seconds:.1f}, {one_seconds:.1f}, {two_seconds:.1f}")
-check(two_seconds > one_seconds / 2, "two processes are not twice as fast here")
+confirm(two_seconds > one_seconds / 2, "two processes are not twice as fast here")
 
 # %% [markdown]
 # One flag, and two processes have trained one model. On so small a task it does not pay: each process has to start and import everything first. It pays when a batch takes much longer than the exchange of the gradients.
@@ -887,7 +884,7 @@ apart = torch.cat(
     [F.batch_norm(half, None, None, training=True) for half in values.chunk(2)]
 )
 print(f"largest difference of one output: {(together - apart).abs().max():.2f}")
-check(
+confirm(
     not torch.allclose(together, apart, atol=0.01),
     "batch normalisation depends on the share",
 )
@@ -913,7 +910,8 @@ try:
 except ValueError as error:
     print("caught after", trainer.global_step, "step:", type(error).__name__)
     message = str(error)
-check("batch_size" in message, "the message says that the two batch sizes do not match")
+confirm("batch_size" in message,
+        "the message says that the two batch sizes do not match")
 
 # %% [markdown]
 # **`overfit_batches=2`** trains on the same two batches again and again. It answers: *can* the model learn? A healthy one learns two batches by heart and its loss goes towards 0. If not, the mistake is in the model or in the loss, and no amount of data will help.
@@ -937,7 +935,7 @@ def overfit(module, epochs=60):
 
 healthy = overfit(DigitClassifier(linear_network(), lr=0.1))
 print(f"loss on two batches, learned by heart: {healthy:.4f}")
-check(healthy < 0.1, "a healthy model can learn two batches by heart")
+confirm(healthy < 0.1, "a healthy model can learn two batches by heart")
 
 # %% [markdown]
 # ## What it costs
@@ -997,8 +995,8 @@ axis.margins(x=0.12)
 plt.show()
 
 # %%
-check(min(cost["ratio"]) > 0.5, "Lightning is no shortcut: both do the same work")
-check(
+confirm(min(cost["ratio"]) > 0.5, "Lightning is no shortcut: both do the same work")
+confirm(
     cost["ratio"][0] > cost["ratio"][1] - budget(full=0, fast=1),
     "the short steps of the linear network pay the larger share",
 )
@@ -1055,7 +1053,7 @@ for epoch in range(full_config.epochs):
 furthest = max(
     abs(a - b) for a, b in zip(history["val_loss"], log["val_loss"], strict=True)
 )
-check(
+confirm(
     furthest <= (0 if best_device().type == "cpu" else 0.1),
     "both runs have the same validation losses (on a GPU: nearly)",
 )
@@ -1104,7 +1102,7 @@ try:
 except Exception as error:
     message = str(error)
     print(type(error).__name__)
-check("configure_optimizers" in message, "the message names the missing method")
+confirm("configure_optimizers" in message, "the message names the missing method")
 
 # %% [markdown]
 # **Silent: softmax twice.** A `forward` that returns probabilities looks tidy. But `F.cross_entropy` takes softmax itself, so now it is taken twice. Nothing fails. The second softmax gets numbers between 0 and 1. Even a perfect model can give the true class no more than $e^1 / (e^1 + 9 e^0)$. `overfit_batches` finds it within seconds:
@@ -1120,7 +1118,7 @@ floor = F.cross_entropy(torch.eye(10), torch.arange(10)).item()
 twice = overfit(TwiceSoftmax(linear_network(), lr=0.1))
 print(f"loss on two batches: {twice:.3f}; correct module: {healthy:.3f}")
 print(f"lowest possible with two softmaxes: {floor:.3f}")
-check(
+confirm(
     twice >= floor - 1e-4 and healthy < 0.1,
     "with softmax taken twice the loss cannot fall below its floor",
 )
@@ -1159,11 +1157,11 @@ for title, entries in logged.items():
         f"{title:14} highest learning rate {highest[title]:.4f}, "
         f"validation accuracy {100 * entries['val_accuracy'][-1]:.1f} %"
     )
-check(
+confirm(
     highest["interval: step"] > 0.09,
     "stepped by batch, the learning rate reaches its peak",
 )
-check(highest["left out"] < 0.02, "stepped by epoch, it never gets there")
+confirm(highest["left out"] < 0.02, "stepped by epoch, it never gets there")
 
 # %% mystnb={"image": {"alt": "Learning rate by step: a rise and a fall when the schedule is stepped by batch; a nearly flat dashed line near zero when it is stepped by epoch."}}
 figure, axis = plt.subplots(figsize=(5.6, 2.6))
@@ -1197,11 +1195,11 @@ closing = pd.DataFrame(
 )
 print(closing.to_string(index=False, float_format="%.2f"))
 record("lightning.mnist", test_accuracy=lit_test, seconds=lightning_seconds)
-check(
+confirm(
     lit_test > budget(full=0.975, fast=0.85), "the small CNN in Lightning reads digits"
 )
 same_device = best_device().type == "cpu"
-check(
+confirm(
     abs(loop_test - lit_test) < (1e-6 if same_device else 0.01),
     "both have the same test accuracy (on a GPU: nearly)",
 )

@@ -37,7 +37,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -70,15 +70,13 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
-from helpers.checks import check
 from helpers.data import load
-from helpers.memory import keep_freed_memory
 from helpers.models import build_model
+from helpers.notebook import budget, confirm, record
 from helpers.plots import COLOURS, MARKERS, use_style
-from helpers.precision import autocast, choose_precision
-from helpers.profiles import budget
-from helpers.results import record
-from helpers.training import best_device, fit, recipe, with_epochs
+from helpers.recipes import recipe, with_epochs
+from helpers.speed import autocast, choose_precision, keep_freed_memory
+from helpers.training import best_device, fit
 
 use_style()
 device = best_device()
@@ -101,7 +99,7 @@ print(
     f"forward {forward_flop / 1e6:.0f}.0 MFLOP an image, "
     f"forward and backward {flop / 1e6:.0f}.0 MFLOP"
 )
-check(
+confirm(
     2.5 < flop / forward_flop < 3.1,
     "a training step costs about three times a prediction",
 )
@@ -347,11 +345,11 @@ print(
     f"the same training is {same / ladder['usual loop']:.2f} times as fast; "
     f"it uses {100 * used:.1f} % of the matrix products' rate"
 )
-check(
+confirm(
     same > budget(full=1.1, fast=0.3) * ladder["usual loop"],
     "the same training is faster than the usual loop",
 )
-check(
+confirm(
     ladder["small images first"] > budget(full=1.0, fast=0.3) * ladder["pool first"],
     "small images are faster than large ones",
 )
@@ -409,7 +407,7 @@ profiles = pd.DataFrame(
     }
 )
 print((100 * profiles).to_string(float_format="%.1f"))
-check(
+confirm(
     profiles.loc["convolution"].min() > budget(full=0.3, fast=0.02),
     "convolutions take much of the time in both",
 )
@@ -505,7 +503,7 @@ plt.show()
 
 # %%
 last = {name: points[-1][1] for name, points in curves.items()}
-check(
+confirm(
     budget(full=last["+ growing images"] > last["chapter 3's recipe"], fast=True),
     "with images that grow, chapter 3's recipe ends higher",
 )
@@ -554,8 +552,8 @@ fast_runs = [run for run in runs if run["contestant"] == "fit"]
 shortest = min(fast_runs, key=lambda run: run["seconds"][-1])
 share = shortest["seconds"][-1] / usual["seconds"][-1]
 print(f"the shortest schedule takes {100 * share:.1f} % of the usual loop's time")
-check(share < 0.2, "that is less than a fifth")
-check(
+confirm(share < 0.2, "that is less than a fifth")
+confirm(
     max(usual["val_accuracy"]) < shortest["val_accuracy"][-1],
     "and ends higher than the usual loop in any of its epochs",
 )
@@ -700,7 +698,7 @@ table = pd.DataFrame(
 )
 print(table.to_string(index=False, float_format="%.7f"))
 difference = ((one["train_loss"] - two["train_loss"]).abs() / one["train_loss"]).max()
-check(difference < 1e-4, "two processes follow the curve of one, up to rounding")
+confirm(difference < 1e-4, "two processes follow the curve of one, up to rounding")
 
 # %% [markdown]
 # Why not bit for bit? Each process sums the gradients of its 64 images, then the two sums are averaged. Adding the same numbers in another order rounds differently. The CNN differs a little more: batch norm takes its means over the 64 images of one process.

@@ -37,7 +37,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "pytorch-image-classifier"
     if not root.exists():
@@ -62,12 +62,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from helpers.checks import check
 from helpers.data import DataError, load
-from helpers.digits import read_digit
-from helpers.images import find_images, read_image
+from helpers.data.digits import read_digit
+from helpers.data.pictures import find_images, read_image
+from helpers.notebook import budget, confirm
 from helpers.plots import COLOURS, show_images, use_style
-from helpers.profiles import budget
 
 use_style()
 scratch = tempfile.TemporaryDirectory()  # pictures and runs; gone at the page's end
@@ -172,7 +171,7 @@ status = run(
     *"--dataset shapes --epochs 15 --batch-size 16 --lr 0.05".split(),
     *"--out runs/shapes --quiet".split(),
 )
-check(status == 0, "the training went through")
+confirm(status == 0, "the training went through")
 
 # %% [markdown]
 # The broken picture is named and left out; the hidden file is passed over without a word. Without `--quiet` there would be a progress bar and a table too. The batches are smaller than the recipe's, because the folder is small: with 256 pictures a batch there would be one step an epoch.
@@ -187,7 +186,7 @@ for path in sorted((folder / "runs" / "shapes").glob("[!.]*")):
 result = json.loads((folder / "runs" / "shapes" / "result.json").read_text())
 for name in "test_accuracy best_val_accuracy epochs parameters data_source".split():
     print(f"{name:18}{result[name]}")
-check(result["test_accuracy"] > 0.8, "the small CNN tells the three shapes apart")
+confirm(result["test_accuracy"] > 0.8, "the small CNN tells the three shapes apart")
 
 # %% [markdown]
 # ## What the model sees
@@ -228,7 +227,7 @@ status = run("predict.py", "--checkpoint", "runs/shapes/best.pt", "new pictures"
 # The probabilities of all three classes add up to 1. Each file that could not be read has one line, and the others were predicted all the same. The **[exit status](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#exit-status)** tells another program how it went: 0, every picture was predicted; 1, some could not be read; 2, there was nothing to do, for instance because the checkpoint is missing.
 
 # %%
-check(status == 1, "two pictures could not be read, so the exit status is 1")
+confirm(status == 1, "two pictures could not be read, so the exit status is 1")
 
 # %% [markdown]
 # For another program, `--json` writes a list instead of a table. Nothing else goes to standard output.
@@ -239,7 +238,7 @@ for answer in answers:
     best = answer["predictions"][0]
     print(f"{Path(answer['path']).name:16}{best['class']:10}{best['probability']:.2f}")
 right = sum(answer["predictions"][0]["class"] in answer["path"] for answer in answers)
-check(
+confirm(
     len(answers) == 3 and right >= 2,
     "at least two of the three new pictures are recognised",
 )
@@ -289,7 +288,7 @@ answers = best_guesses("runs/mnist/best.pt", "seven.png", "seven-on-black.png")
 for answer in answers:
     best = answer["predictions"][0]
     print(f"{answer['path']:20}{best['class']:3}{best['probability']:.2f}")
-check(
+confirm(
     answers[0]["predictions"] == answers[1]["predictions"],
     "black on white and white on black give the same answer",
 )
@@ -332,7 +331,7 @@ statuses = [
     run("predict.py", "--checkpoint", "runs/shapes/best.pt"),
     run("predict.py", "--checkpoint", "runs/shapes/best.pt", "eight.png"),
 ]
-check(statuses == [2, 2, 2], "nothing could be done, so the exit status is 2")
+confirm(statuses == [2, 2, 2], "nothing could be done, so the exit status is 2")
 
 # %% [markdown]
 # **Silent: a picture of something else.** The model knows three classes and must share out a probability of 1 among them. It cannot say "none of these". Here it is shown the 7 on its white sheet:
@@ -341,7 +340,7 @@ check(statuses == [2, 2, 2], "nothing could be done, so the exit status is 2")
 guesses = best_guesses("runs/shapes/best.pt", "seven.png")[0]["predictions"]
 for guess in guesses:
     print(f"{guess['probability']:.3f}")
-check(
+confirm(
     guesses[0]["probability"] > 1 / 3,
     "the model prefers one of its classes, although none is right",
 )

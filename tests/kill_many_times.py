@@ -27,7 +27,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from helpers import cli, files  # noqa: E402
+import commands.run  # noqa: E402
+from helpers import files  # noqa: E402
 
 FLAGS = (
     "--sample --model linear --optimizer adam --scheduler onecycle --epochs 4 --batch-size 96 "
@@ -48,7 +49,7 @@ def script_module(name: str):
 
 def run(script: str, argv: list[str]) -> int:
     lightning = script.startswith("lightning")
-    return cli.main(script, "", script_module(script).train, argv, lightning=lightning)
+    return commands.run.main(script, "", script_module(script).train, argv, lightning=lightning)
 
 
 def start(script: str, argv: list[str], log: Path, first: Callable[[], None] | None = None) -> int:

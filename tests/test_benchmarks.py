@@ -28,9 +28,11 @@ from benchmarks.profiles import CONTESTANTS, FULL, PARTS, QUICK, Goal, Profile
 from benchmarks.report import filled, growth_row, tables
 from benchmarks.targets import target_rows
 from benchmarks.task import Task
-from helpers.data import Split, load
-from helpers.stopping import Stopped
-from helpers.training import History, TrainingConfig, evaluate, fit, recipe
+from commands.signals import Stopped
+from helpers.data.batches import Split
+from helpers.data.load import load
+from helpers.recipes import TrainingConfig, recipe
+from helpers.training import History, evaluate, fit
 
 CPU = torch.device("cpu")
 TINY = Profile(

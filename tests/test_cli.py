@@ -11,13 +11,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import commands.run
 import lightning_train
 import train
-from helpers import cli, report
-from helpers.flags import DEFAULTS, TRAINING, UserError, make_parser, read_flags
-from helpers.precision import PRECISIONS
-from helpers.runs import load_checkpoint
-from helpers.training import OPTIMIZERS, SCHEDULERS
+from commands import report
+from commands.flags import DEFAULTS, TRAINING, make_parser, read_flags
+from commands.folder import load_checkpoint
+from helpers.errors import UserError
+from helpers.recipes import OPTIMIZERS, SCHEDULERS
+from helpers.speed import PRECISIONS
 
 SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}
 TINY = "--require-full --model linear --epochs 2 --batch-size 16 --device cpu".split()
@@ -35,7 +37,7 @@ def run(argv, script="train.py"):
     if script.startswith("lightning"):
         own = {"lightning": True, "check": lightning_train.make_trainer}
     with warnings.catch_warnings():
-        return cli.main(script, "", SCRIPTS[script], words, **own)
+        return commands.run.main(script, "", SCRIPTS[script], words, **own)
 
 
 def files(folder):
@@ -171,7 +173,7 @@ def test_too_little_memory_is_one_clear_line(tiny, tmp_path, capsys):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     flags = [*tiny, "--quiet", "--out", str(tmp_path / "run")]
-    assert cli.main("train.py", "", no_room, flags) == 1
+    assert commands.run.main("train.py", "", no_room, flags) == 1
     assert "half the --batch-size" in capsys.readouterr().err
 
 
@@ -180,7 +182,7 @@ def test_an_error_of_the_program_is_not_hidden(tiny, tmp_path):
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        cli.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
+        commands.run.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
 
 
 def test_a_stored_setting_gives_way_to_a_typed_one(tiny, tmp_path):
@@ -290,7 +292,7 @@ def test_a_mistake_of_the_program_is_no_mistake_of_the_user(tiny, tmp_path):
         raise ValueError("too many values to unpack")
 
     with pytest.raises(ValueError, match="unpack"):
-        cli.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
+        commands.run.main("train.py", "", broken, [*tiny, "--out", str(tmp_path / "run")])
 
 
 numbers = st.sampled_from(["0", "0.05", "0.9", "1", "-1", "nan", "inf", "1e30", "x"])

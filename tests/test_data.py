@@ -8,16 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.data import (
-    Augmentation,
-    DataError,
-    Split,
-    augment,
-    channel_statistics,
-    load,
-    resize,
-    stratified_mask,
-)
+from helpers.data.augmentation import Augmentation, augment, resize
+from helpers.data.batches import Split
+from helpers.data.load import channel_statistics, load, stratified_mask
+from helpers.errors import DataError
 
 
 @pytest.fixture(scope="module")

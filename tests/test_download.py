@@ -35,8 +35,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torchvision.datasets import CIFAR10, MNIST
 
-from helpers import download, prepared
-from helpers.data import DataError, SampleWarning, load
+from helpers.data import download, npz
+from helpers.data.load import SampleWarning, load
+from helpers.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("mnist", "cifar10")
@@ -48,7 +49,7 @@ TAR = CIFAR10.filename
 
 def make_arrays(name, seed=0, train=50, test=20):
     rng = np.random.default_rng(seed)
-    shape = prepared.IMAGE_SHAPES[name]
+    shape = npz.IMAGE_SHAPES[name]
     return {
         "x_train": rng.integers(0, 256, (train, *shape), dtype=np.uint8),
         "y_train": (np.arange(train) % 10).astype(np.uint8),
@@ -447,7 +448,7 @@ def test_good_mirror_makes_the_prepared_file(name, act, mirrors, tmp_path):
     assert data.source.startswith("MNIST, the original" if name == "mnist" else "CIFAR-10, the")
     assert visible(tmp_path) == [f"{name}.npz"]  # the downloads are gone
     with np.load(tmp_path / f"{name}.npz") as file:
-        assert str(file["digest"]) == prepared.digest(ARRAYS[name])
+        assert str(file["digest"]) == npz.digest(ARRAYS[name])
     assert len(mirrors[0].requests) == COUNT[name] and not mirrors[1].requests
     check_loaded(load(name, tmp_path, mode="full"), name)
     assert len(mirrors[0].requests) == COUNT[name]
@@ -777,7 +778,7 @@ def test_waiting_for_another_process_ends(mirrors, tmp_path, monkeypatch):
 
 
 def test_a_whole_file_is_read_without_the_lock(mirrors, tmp_path):
-    prepared.write_prepared(tmp_path / "mnist.npz", ARRAYS["mnist"], "made by the test")
+    npz.write_prepared(tmp_path / "mnist.npz", ARRAYS["mnist"], "made by the test")
     with filelock.FileLock(tmp_path / ".mnist.lock"):
         check_loaded(load("mnist", tmp_path, mode="full"), "mnist")
 
@@ -838,7 +839,7 @@ DAMAGE = {
 def test_a_damaged_file_is_set_aside_and_fetched_again(case, mirrors, tmp_path):
     damage, reason = DAMAGE[case]
     path = tmp_path / "mnist.npz"
-    prepared.write_prepared(path, ARRAYS["mnist"], "made by the test")
+    npz.write_prepared(path, ARRAYS["mnist"], "made by the test")
     damage(path)
     damaged = path.read_bytes()
     with pytest.warns(UserWarning, match="fetched again") as caught:
@@ -856,7 +857,7 @@ def test_without_a_mirror_a_damaged_file_is_one_line_and_lies_aside(case, tmp_pa
     damage, reason = DAMAGE[case]
     know(monkeypatch, tables([f"http://127.0.0.1:{closed_port()}/"]))
     path = tmp_path / "mnist.npz"
-    prepared.write_prepared(path, ARRAYS["mnist"], "made by the test")
+    npz.write_prepared(path, ARRAYS["mnist"], "made by the test")
     damage(path)
     damaged = path.read_bytes()
     line = failure("mnist", tmp_path)
@@ -906,7 +907,7 @@ def test_digits_are_not_taken_for_photographs(mirrors, tmp_path):
 def test_flipped_bits_never_give_wrong_data(data, tmp_path):
     path = tmp_path / "mnist.npz"
     arrays = make_arrays("mnist", train=20, test=10)
-    prepared.write_prepared(path, arrays, "made by the test")
+    npz.write_prepared(path, arrays, "made by the test")
     content = bytearray(path.read_bytes())
     # Half of the flips hit the last 2,000 bytes, where most of the structure is.
     start = data.draw(st.sampled_from([0, len(content) - 2000]))
@@ -915,7 +916,7 @@ def test_flipped_bits_never_give_wrong_data(data, tmp_path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found, _ = prepared.read_prepared(path, (28, 28))
+            found, _ = npz.read_prepared(path, (28, 28))
     except DataError:
         return
     assert all(np.array_equal(found[key], arrays[key]) for key in arrays)
@@ -930,9 +931,9 @@ def test_the_digest_depends_on_type_shape_place_and_bytes():
         {"x_train": arrays["x_test"], "x_test": arrays["x_train"]},
         {"y_test": arrays["y_test"][::-1]},
     ]
-    assert len({prepared.digest(arrays | change) for change in changes}) == len(changes)
+    assert len({npz.digest(arrays | change) for change in changes}) == len(changes)
     turned = np.asfortranarray(arrays["x_train"])
-    assert prepared.digest(arrays | {"x_train": turned}) == prepared.digest(arrays)
+    assert npz.digest(arrays | {"x_train": turned}) == npz.digest(arrays)
 
 
 # --- hostile archives ---------------------------------------------------------------------------
@@ -1060,7 +1061,7 @@ def guarded(mirrors):
     """A folder with a prepared file in which we may read but not write."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        prepared.write_prepared(folder / "mnist.npz", ARRAYS["mnist"], "made by the test")
+        npz.write_prepared(folder / "mnist.npz", ARRAYS["mnist"], "made by the test")
         user = os.geteuid()
         folder.chmod(0o555)
         if user == 0:

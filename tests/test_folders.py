@@ -7,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import cli
-from helpers.data import DataError, load
-from helpers.images import read_image, squeeze
+import commands.run
+from helpers.data.load import load
+from helpers.data.pictures import read_image, squeeze
+from helpers.errors import DataError
 
 
 def make_classes(root, classes=("cats", "dogs"), count=10, suffix="png"):
@@ -188,6 +189,6 @@ def test_an_empty_test_folder_is_refused(tmp_path):
 def test_the_scripts_say_it_in_one_line_and_status_2(tmp_path, capsys):
     make_classes(tmp_path, ("cats",))
     flags = ["--dataset", str(tmp_path), "--out", str(tmp_path / "out")]
-    assert cli.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
+    assert commands.run.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "1 class folder found (cats)" in err

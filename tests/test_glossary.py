@@ -22,7 +22,7 @@ COURSE = Course()
 PAGE = (COURSE.book / "glossary.md").read_text(encoding="utf-8")
 TERMS = read_terms(PAGE)
 FINDER = Finder.of(TERMS)
-TOOL = "(python tools/link_terms.py and then python tools/frame.py do it)"
+TOOL = "(python -m tools.link_terms and then python -m tools.frame do it)"
 HEADINGS = re.findall(r"^#{1,6} (.+)$", PAGE, re.MULTILINE)
 PAGES = [*COURSE.book.glob("*.md"), COURSE.root / "README.md", COURSE.root / "CONTRIBUTING.md"]
 each_term = pytest.mark.parametrize("term", TERMS, ids=lambda term: term.slug)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from helpers.data import OBJECTS
+from helpers.data.load import OBJECTS
 from tests.course_text import CHAPTERS, FOLDED, cells, prose
 from tools.course import Course
 

@@ -106,9 +106,9 @@ def test_environment_allows_python_3_11_to_3_13(version: str, allowed: bool) -> 
 
 
 def test_everything_that_is_imported_is_declared() -> None:
-    own = {path.stem for path in ROOT.glob("*.py")} | {"helpers", "tools", "benchmarks"}
+    own = {path.stem for path in ROOT.glob("*.py")} | {"commands", "helpers", "tools", "benchmarks"}
     declared = set(groups()["course"])
-    folders = ("helpers", "benchmarks", "notebooks")
+    folders = ("commands", "helpers", "helpers/data", "benchmarks", "notebooks")
     sources = [*ROOT.glob("*.py"), *(p for name in folders for p in ROOT.glob(f"{name}/*.py"))]
     for path in sources:
         if path.name == "conftest.py":
@@ -150,7 +150,7 @@ def test_licence_says_what_code_and_text_are_under() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.startswith("MIT License")
     assert "CC BY 4.0" in text
-    assert (ROOT / "helpers" / "sample" / "README.md").is_file()
+    assert (ROOT / "helpers" / "data" / "sample" / "README.md").is_file()
 
 
 def test_every_page_of_the_book_has_a_source() -> None:
@@ -162,7 +162,8 @@ def test_every_page_of_the_book_has_a_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "helpers/sample/README.md", "benchmarks/README.md"]
+    "name",
+    ["README.md", "CONTRIBUTING.md", "helpers/data/sample/README.md", "benchmarks/README.md"],
 )
 def test_links_to_files_lead_somewhere(name: str) -> None:
     source = ROOT / name
@@ -241,7 +242,12 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
 
 def test_spelling() -> None:
     prose = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
-    prose += [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.py"), *ROOT.glob("helpers/*.py")]
+    prose += [
+        *ROOT.glob("book/*.md"),
+        *ROOT.glob("notebooks/*.py"),
+        *ROOT.glob("helpers/**/*.py"),
+        *ROOT.glob("commands/*.py"),
+    ]
     prose += [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("benchmarks/*.md")]
     done = subprocess.run(
         [sys.executable, "-m", "codespell_lib", *map(str, prose)],

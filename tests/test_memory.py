@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers.memory import keep_freed_memory
+from helpers.speed import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 # Page faults of ten blocks of 64 MB, each used and freed; once as it is, once with memory kept.
 COUNT_FAULTS = """
 import resource, torch
-from helpers.memory import keep_freed_memory
+from helpers.speed import keep_freed_memory
 
 def faults():
     for _ in range(2):  # the first time memory is taken from the system in any case

@@ -38,7 +38,7 @@ def test_chapters_are_numbered_in_order_and_only_the_last_pages_are_not() -> Non
 
 
 def test_badges_setup_cells_and_pairs_are_fresh() -> None:
-    assert frame.drift(COURSE) == [], "run python tools/frame.py"
+    assert frame.drift(COURSE) == [], "run python -m tools.frame"
 
 
 def test_numbers_in_the_text_are_the_recorded_ones() -> None:

@@ -8,10 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
 
-from helpers.data import load
+from helpers.data.load import load
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import build_model
-from helpers.training import TrainingConfig, fit, make_optimizer
+from helpers.recipes import TrainingConfig
+from helpers.training import fit, make_optimizer
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 import predict
-from helpers.data import DataError, load
-from helpers.digits import centre_like_mnist, is_dark_on_light, read_digit
-from helpers.images import eight_bits, find_images, printable, read_image, squeeze
+from commands.folder import description, load_checkpoint, save_checkpoint
+from commands.predictor import load_predictor
+from helpers.data.digits import centre_like_mnist, is_dark_on_light, read_digit
+from helpers.data.load import load
+from helpers.data.pictures import eight_bits, find_images, read_image, squeeze
+from helpers.errors import DataError, RunError, printable
 from helpers.models import build_model
-from helpers.prediction import load_predictor
-from helpers.runs import RunError, description, load_checkpoint, save_checkpoint
-from helpers.training import TrainingConfig, config_dict, evaluate, fit
+from helpers.recipes import TrainingConfig
+from helpers.training import evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent
 ROTATED = {1: (), 2: (Image.Transpose.FLIP_LEFT_RIGHT,), 3: (Image.Transpose.ROTATE_180,)}
@@ -38,7 +41,7 @@ def train_small(name, path):
     config = TrainingConfig(epochs=2, lr=2e-3)
     model = build_model("linear", data.image_shape, data.num_classes)
     fit(model, data, config, device="cpu", progress=False)
-    said = description("linear", "small", data, config_dict(config))
+    said = description("linear", "small", data, asdict(config))
     save_checkpoint(path, said | {"model": model.state_dict(), "epoch": 2})
     return path
 

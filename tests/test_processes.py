@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import cli, distributed
-from helpers.data import load
+import commands.run
+from commands.folder import load_checkpoint
+from helpers import processes
+from helpers.data.load import load
 from helpers.models import build_model
-from helpers.runs import load_checkpoint
-from helpers.training import evaluate, fit, recipe, with_changes
+from helpers.recipes import recipe, with_changes
+from helpers.training import evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = "--sample --model linear --epochs 8 --batch-size 120 --device cpu".split()
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(ROOT / "train.py")]
+TORCHRUN = ["-m", "torch.processes.run", "--nproc-per-node", "2", str(ROOT / "train.py")]
 LIGHTNING = [str(ROOT / "lightning_train.py")]
 LAUNCHERS = {
     "torchrun": (TORCHRUN, []),
@@ -80,7 +82,7 @@ def test_two_processes_follow_the_curve_of_one(together, tmp_path):
     flags = [*FLAGS, "--quiet", "--out", str(tmp_path / "one")]
     from train import train
 
-    assert cli.main("train.py", "", train, flags) == 0
+    assert commands.run.main("train.py", "", train, flags) == 0
     for one, two in zip(curve(tmp_path / "one"), curve(together / "torchrun"), strict=True):
         assert two == pytest.approx(one, rel=1e-4)
 
@@ -98,7 +100,7 @@ def test_two_nodes_train_as_two_processes_do(launcher, together, tmp_path):
     port, flags = free_port(), [*FLAGS, "--out", str(tmp_path / "run")]
     if launcher == "torchrun":
         meet = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}"
-        words = ["-m", "torch.distributed.run", *meet.split(), str(ROOT / "train.py"), *flags]
+        words = ["-m", "torch.processes.run", *meet.split(), str(ROOT / "train.py"), *flags]
         nodes = [launch(words) for _ in range(2)]
     else:
         words = [*LIGHTNING, *flags, "--devices", "1", "--num-nodes", "2", "--strategy", "ddp"]
@@ -188,7 +190,7 @@ def test_a_killed_worker_ends_the_run_which_then_goes_on(launcher, together, tmp
 def test_a_run_of_two_is_not_resumed_by_one(together, capsys):
     from train import train
 
-    assert cli.main("train.py", "", train, ["--resume", str(together / "torchrun")]) == 2
+    assert commands.run.main("train.py", "", train, ["--resume", str(together / "torchrun")]) == 2
     assert "had world_size 2, now it is 1" in capsys.readouterr().err
 
 
@@ -205,7 +207,7 @@ def test_a_mistake_is_told_once():
 def test_a_batch_that_cannot_be_shared_is_refused(world, batch_size, message, monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", world)
     flags = ["--sample", "--batch-size", batch_size]
-    assert cli.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
+    assert commands.run.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
     assert message in capsys.readouterr().err
 
 
@@ -227,12 +229,12 @@ def test_the_main_process_is_known_before_they_join(environment, main, monkeypat
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert distributed.is_main() is main
+    assert processes.is_main() is main
 
 
 def test_alone_nothing_is_wrapped_shared_or_sent():
     model = torch.nn.Linear(2, 2)
-    assert distributed.wrap(model) is model and distributed.world_size() == 1
-    assert distributed.from_main("fp32") == "fp32" and distributed.rank() == 0
+    assert processes.wrap(model) is model and processes.world_size() == 1
+    assert processes.from_main("fp32") == "fp32" and processes.rank() == 0
     number = torch.tensor(2.0)
-    assert distributed.sum_over_processes(number)[0] is number
+    assert processes.sum_over_processes(number)[0] is number

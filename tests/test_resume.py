@@ -15,9 +15,9 @@ import pytest
 import torch
 from filelock import FileLock
 
-from helpers import cli
+import commands.run
+from commands.folder import LOCK, load_checkpoint, save_checkpoint
 from helpers.files import write_atomically
-from helpers.runs import LOCK, load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("train.py", "lightning_train.py")
@@ -40,7 +40,7 @@ def script_train(script):
 def run(argv, script="train.py"):
     lightning = script.startswith("lightning")
     arguments = [str(word) for word in argv]
-    return cli.main(script, "", script_train(script), arguments, lightning=lightning)
+    return commands.run.main(script, "", script_train(script), arguments, lightning=lightning)
 
 
 def exact(folder):
@@ -72,14 +72,14 @@ def half(tiny, tmp_path, monkeypatch):
 
 def stop_after(monkeypatch, epochs):
     """Let this process get a SIGTERM when that many epochs are saved."""
-    save = cli.Run.save_epoch
+    save = commands.run.Run.save_epoch
 
     def save_and_stop(self, state):
         save(self, state)
         if len(state["rows"]) == epochs:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli.Run, "save_epoch", save_and_stop)
+    monkeypatch.setattr(commands.run.Run, "save_epoch", save_and_stop)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -177,7 +177,7 @@ def test_a_run_killed_before_its_first_epoch_starts_anew(tiny, whole, tmp_path, 
     def stop(*_):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli, "train_and_measure", stop)
+    monkeypatch.setattr(commands.run, "train_and_measure", stop)
     assert run([*tiny, "--out", tmp_path / "run"]) == 143
     monkeypatch.undo()
     assert run(["--resume", tmp_path / "run", "--quiet"]) == 0
@@ -311,7 +311,7 @@ def test_a_folder_in_use_is_refused(half, tiny, capsys):
 
 
 def test_a_running_process_holds_its_folder(tiny, tmp_path, monkeypatch, capsys):
-    save = cli.Run.save_epoch
+    save = commands.run.Run.save_epoch
     seen = []
 
     def save_and_look(self, state):
@@ -320,7 +320,7 @@ def test_a_running_process_holds_its_folder(tiny, tmp_path, monkeypatch, capsys)
         seen.append(subprocess.run(again, capture_output=True, text=True))
         monkeypatch.undo()
 
-    monkeypatch.setattr(cli.Run, "save_epoch", save_and_look)
+    monkeypatch.setattr(commands.run.Run, "save_epoch", save_and_look)
     assert run([*tiny, "--out", tmp_path / "run"]) == 0
     assert seen[0].returncode == 2 and "in use by another process" in seen[0].stderr
 

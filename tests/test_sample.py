@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.sample import make_mnist, make_stand_in
+from helpers.data.load import SAMPLE as FOLDER
+from tools import make_mnist, make_stand_in
 
-FOLDER = Path(make_mnist.__file__).parent
 SHAPES = {"mnist": (28, 28), "cifar10_stand_in": (32, 32, 3)}
 SOURCES = {
     "mnist": "5,000 real MNIST digits (sample)",

@@ -12,12 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import cli
+import commands.run
+from commands.flags import make_parser, read_flags, training_config
+from commands.folder import load_checkpoint, save_checkpoint
+from helpers.errors import RunError, UserError
 from helpers.files import write_atomically
-from helpers.flags import UserError, make_parser, read_flags, training_config
 from helpers.models import build_model
-from helpers.runs import RunError, load_checkpoint, save_checkpoint
-from helpers.training import COLUMNS, TrainingConfig, recipe
+from helpers.recipes import TrainingConfig, recipe
+from helpers.training import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("train.py", "lightning_train.py")
@@ -117,7 +119,7 @@ def test_a_mistake_is_one_line_and_status_2(case, tmp_path, capsys):
 
 def status(argv):
     """The exit status of train.py with these arguments, without training."""
-    return cli.main("train.py", "", lambda run: pytest.fail("must not train"), argv)
+    return commands.run.main("train.py", "", lambda run: pytest.fail("must not train"), argv)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

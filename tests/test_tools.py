@@ -40,7 +40,7 @@ def course(tmp_path: Path) -> Course:
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "book" / "_static", tmp_path / "book" / "_static")
     (tmp_path / "helpers").mkdir()
-    (tmp_path / "helpers" / "data.py").touch()
+    (tmp_path / "helpers" / "lit.py").touch()
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "01_small.py").write_text(CHAPTER, encoding="utf-8")
     toc = "format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/01_small\n"

@@ -12,28 +12,28 @@ import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
 
-from helpers.data import load
+from helpers.data.load import load
 from helpers.lit import ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import MODEL_NAMES, build_model
-from helpers.precision import autocast, choose_precision
-from helpers.training import (
-    COLUMNS,
+from helpers.recipes import (
     OPTIMIZERS,
     SCHEDULERS,
-    History,
     TrainingConfig,
-    best_device,
+    recipe,
+    with_changes,
+    with_epochs,
+)
+from helpers.speed import autocast, choose_precision
+from helpers.training import (
+    COLUMNS,
+    History,
     check_image_sizes,
     evaluate,
     fit,
     make_optimizer,
     make_scheduler,
     predict_logits,
-    recipe,
-    seed_everything,
     train_epoch,
-    with_changes,
-    with_epochs,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -372,8 +372,8 @@ def test_the_trial_leaves_the_model_as_it_was_and_believes_the_clock(data, monke
             clock[0] += 1.0 if current[0] == slow else 0.1
             return clock[0]
 
-        monkeypatch.setattr("helpers.precision.autocast", timed)
-        monkeypatch.setattr("helpers.precision.time.perf_counter", now)
+        monkeypatch.setattr("helpers.speed.autocast", timed)
+        monkeypatch.setattr("helpers.speed.time.perf_counter", now)
         trial = choose_precision(model, batch)
         assert trial.precision != slow and trial.precision in str(trial)
         assert (trial.bf16_seconds > trial.fp32_seconds) == (slow == "bf16")
@@ -386,7 +386,7 @@ def test_without_bf16_units_the_trial_stays_with_float32():
     code = """
 import torch
 from helpers.models import build_model
-from helpers.precision import choose_precision
+from helpers.speed import choose_precision
 
 batch = torch.randn(64, 3, 32, 32), torch.arange(64) % 10
 for name in ("cnn", "fastcnn"):
@@ -397,19 +397,6 @@ for name in ("cnn", "fastcnn"):
         [sys.executable, "-c", code], cwd=ROOT, env=forbidden, capture_output=True, text=True
     )
     assert done.stdout.split() == ["fp32"] * 2, done.stderr
-
-
-def test_device_and_seeds():
-    assert best_device().type in ("cpu", "cuda", "mps", "xpu")
-    import random
-
-    import numpy as np
-
-    draws = []
-    for _ in range(2):
-        seed_everything(4)
-        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
-    assert draws[0] == draws[1]
 
 
 def test_the_progress_bar_goes_to_standard_error(data, capsys):

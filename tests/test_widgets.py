@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from helpers.widgets import explore, is_live
+from helpers.notebook import explore, is_live
 
 
 def draw(axis: plt.Axes, value: float) -> None:
@@ -36,10 +36,10 @@ def test_a_render_and_a_fast_run_are_not_live(monkeypatch: pytest.MonkeyPatch) -
         kernel = object()
 
     monkeypatch.setattr("IPython.get_ipython", Shell)
-    monkeypatch.setattr("helpers.widgets.FAST", False)
+    monkeypatch.setattr("helpers.notebook.FAST", False)
     assert is_live()
     monkeypatch.setenv("COURSE_RENDER", "1")
     assert not is_live()
     monkeypatch.delenv("COURSE_RENDER")
-    monkeypatch.setattr("helpers.widgets.FAST", True)
+    monkeypatch.setattr("helpers.notebook.FAST", True)
     assert not is_live()

@@ -1,7 +1,7 @@
 """Build the book at book/_build/html/index.html; a warning is an error.
 
-    python tools/build_book.py          from the outputs stored in notebooks/: the one to publish
-    python tools/build_book.py --fast   from the last fast run, with a line that says so on top
+    python -m tools.build_book          from the outputs stored in notebooks/: the one to publish
+    python -m tools.build_book --fast   from the last fast run, with a line that says so on top
 
 The sources are first put together in book/_build/stage/.
 """
@@ -17,9 +17,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools.course import (  # noqa: E402
+from tools.course import (
     Course,
     CourseError,
     notebook_text,
@@ -27,7 +25,7 @@ from tools.course import (  # noqa: E402
     run_tool,
     write_if_changed,
 )
-from tools.frame import book_address  # noqa: E402
+from tools.frame import book_address
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -60,7 +58,7 @@ def stage(course: Course, *, fast: bool) -> Path:
     for chapter in course.chapters():
         source = course.fast / f"{chapter.entry}.ipynb" if fast else chapter.notebook
         if fast and not source.exists():
-            raise CourseError(f"no fast run of {chapter.entry}: python tools/run_fast.py first")
+            raise CourseError(f"no fast run of {chapter.entry}: python -m tools.run_fast first")
         # In the book, links to its own pages lead to these pages.
         text = notebook_text(read_notebook(source)).replace(book_address(course), "../book/")
         write_if_changed(folder / f"{chapter.entry}.ipynb", text)

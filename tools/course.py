@@ -138,7 +138,7 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:
-        raise CourseError(f"{path.name} is missing: python tools/frame.py makes it") from None
+        raise CourseError(f"{path.name} is missing: python -m tools.frame makes it") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise CourseError(f"{path.name} is no notebook: {error}") from error
 

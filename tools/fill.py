@@ -1,7 +1,7 @@
 """Put recorded numbers into the text.
 
-    python tools/fill.py            fill all markers from book/results.json
-    python tools/fill.py --check    change nothing; exit status 1 if something would change
+    python -m tools.fill            fill all markers from book/results.json
+    python -m tools.fill --check    change nothing; exit status 1 if something would change
 
 A marker names a number and how to write it:
 
@@ -14,15 +14,12 @@ percent1 (99.4 %), seconds (83 s), minutes (6 minutes), thousands (1,234), plain
 import argparse
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from helpers.files import write_atomically  # noqa: E402
-from tools.course import (  # noqa: E402
+from helpers.files import write_atomically
+from tools.course import (
     Course,
     CourseError,
     notebook_text,
@@ -119,7 +116,7 @@ def problems(course: Course) -> list[str]:
         name = path.relative_to(course.root).as_posix()
         text, missing = filled(path, results)
         if path.read_text(encoding="utf-8") != text:
-            found.append(f"{name} is out of step: run python tools/fill.py")
+            found.append(f"{name} is out of step: run python -m tools.fill")
         found += [f"{name}: no number for {key}; make render records it" for key in missing]
     return found
 

@@ -1,7 +1,7 @@
 """Write what is the same in every notebook, and keep notebooks and their .py pairs in step.
 
-    python tools/frame.py           write badges and set-up cells, then the .ipynb from the .py
-    python tools/frame.py --check   change nothing; exit status 1 if something would change
+    python -m tools.frame           write badges and set-up cells, then the .ipynb from the .py
+    python -m tools.frame --check   change nothing; exit status 1 if something would change
 
 The README's Colab badges are written too.
 
@@ -10,15 +10,12 @@ The .py file is the source. Outputs that are stored in the .ipynb stay with thei
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools.course import (  # noqa: E402
+from tools.course import (
     KERNEL,
     Chapter,
     Course,
@@ -47,7 +44,7 @@ import sys
 from pathlib import Path
 
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "data.py").exists()), None)
+root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
 if root is None:
     root = here / "{folder}"
     if not root.exists():
@@ -163,7 +160,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     if options.check:
         wrong = drift(course)
         for name in wrong:
-            print(f"{name} is out of step: run python tools/frame.py")
+            print(f"{name} is out of step: run python -m tools.frame")
         return 1 if wrong else 0
     for path, text in wanted(course).items():
         if write_if_changed(path, text):

@@ -1,9 +1,9 @@
 """Link every term of the glossary where the course uses it for the first time.
 
-    python tools/link_terms.py           write the links and the glossary's "First used in" lines
-    python tools/link_terms.py --check   change nothing; exit status 1 if something would change
+    python -m tools.link_terms           write the links and the glossary's "First used in" lines
+    python -m tools.link_terms --check   change nothing; exit status 1 if something would change
 
-Afterwards `python tools/frame.py` writes the .ipynb from the .py.
+Afterwards `python -m tools.frame` writes the .ipynb from the .py.
 
 A link goes to running text alone: not to headings, tables, code, formulas, HTML, other links, the
 list of what you will learn, the line about time, exercises and the quiz. A link to the glossary
@@ -20,15 +20,12 @@ Under a heading of the glossary, comments say which words mean the term:
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools.course import (  # noqa: E402
+from tools.course import (
     Chapter,
     Course,
     CourseError,
@@ -37,7 +34,7 @@ from tools.course import (  # noqa: E402
     run_tool,
     write_if_changed,
 )
-from tools.frame import BOOK_LINK  # noqa: E402
+from tools.frame import BOOK_LINK
 
 PAGE = "../book/glossary.md"  # as seen from a notebook
 ENTRY = re.compile(r"^### (?P<name>.+)\n(?P<body>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
@@ -325,7 +322,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     if options.check:
         wrong = drift(course)
         for name in wrong:
-            print(f"{name} lacks links to the glossary: run python tools/link_terms.py")
+            print(f"{name} lacks links to the glossary: run python -m tools.link_terms")
         return 1 if wrong else 0
     done = plan(course)
     for path, text in done.texts.items():

@@ -1,19 +1,15 @@
-"""Draw the picture of the README and of the first page: python tools/picture.py
+"""Draw the picture of the README and of the first page: python -m tools.picture
 
 On the left a few images of both data sets, on the right the recorded test accuracies.
 """
 
 import json
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import matplotlib.pyplot as plt
 
-import matplotlib.pyplot as plt  # noqa: E402
-
-from helpers.data import load  # noqa: E402
-from helpers.plots import COLOURS, use_style  # noqa: E402
-from tools.course import Course  # noqa: E402
+from helpers.data.load import load
+from helpers.plots import COLOURS, use_style
+from tools.course import Course
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Run the notebooks on the full data and store their outputs.
 
-    python tools/render.py                all chapters
-    python tools/render.py --chapter 3    one chapter
+    python -m tools.render                all chapters
+    python -m tools.render --chapter 3    one chapter
 
 The data must be there (COURSE_DATA=full unless you set COURSE_DATA): where it is looked for is
 said in helpers/data.py. Then the recorded numbers are put into the text, as tools/fill.py does.
@@ -9,13 +9,9 @@ said in helpers/data.py. Then the recorded numbers are put into the text, as too
 
 import argparse
 import os
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools import fill, frame  # noqa: E402
-from tools.course import (  # noqa: E402
+from tools import fill, frame
+from tools.course import (
     Course,
     code_digest,
     notebook_text,
@@ -23,7 +19,7 @@ from tools.course import (  # noqa: E402
     run_tool,
     write_if_changed,
 )
-from tools.execute import complaints, run  # noqa: E402
+from tools.execute import complaints, run
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:

@@ -1,27 +1,23 @@
 """Run all notebooks in the fast profile on the bundled data, into copies.
 
-    python tools/run_fast.py              all chapters, copies in book/_build/fast/notebooks/
-    python tools/run_fast.py --record     also store the seconds in book/results.json
+    python -m tools.run_fast              all chapters, copies in book/_build/fast/notebooks/
+    python -m tools.run_fast --record     also store the seconds in book/results.json
 
 The notebooks in notebooks/ stay as they are.
 """
 
 import argparse
 import shutil
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools import fill  # noqa: E402
-from tools.course import (  # noqa: E402
+from tools import fill
+from tools.course import (
     Course,
     notebook_text,
     read_notebook,
     run_tool,
     write_if_changed,
 )
-from tools.execute import complaints, run  # noqa: E402
+from tools.execute import complaints, run
 
 ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.data import load
+from helpers.data.load import load
 from helpers.exercises.grading import as_number, ask, exercise, expect
 
 BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.7

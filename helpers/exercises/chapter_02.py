@@ -8,18 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from helpers.data import load
-from helpers.exercises.grading import (
-    NotTried,
-    Wrong,
-    as_number,
-    as_tensor,
-    ask,
-    exercise,
-    expect,
-)
+from helpers.data.load import load
+from helpers.exercises.grading import NotTried, Wrong, as_number, as_tensor, ask, exercise, expect
 from helpers.models import build_model
-from helpers.training import TrainingConfig, evaluate, fit
+from helpers.recipes import TrainingConfig
+from helpers.training import evaluate, fit
 
 CLOSE = 1e-4
 CHALLENGE_EPOCHS = 4

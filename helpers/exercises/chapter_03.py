@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from helpers.data import ImageData, load
+from helpers.data.batches import ImageData
+from helpers.data.load import load
 from helpers.exercises.grading import as_tensor, ask, exercise, expect
 from helpers.models import count_parameters
 from helpers.training import evaluate

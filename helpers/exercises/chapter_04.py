@@ -8,15 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises.grading import (
-    NotTried,
-    Wrong,
-    as_number,
-    as_tensor,
-    ask,
-    exercise,
-    expect,
-)
+from helpers.exercises.grading import NotTried, Wrong, as_number, as_tensor, ask, exercise, expect
 
 Rule = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
 

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from helpers.data import ImageData
+from helpers.data.batches import ImageData
+from helpers.errors import RunError
 from helpers.files import write_atomically
 from helpers.training import COLUMNS, EXPLODED_LOSS
 
@@ -30,10 +31,6 @@ CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
 LAST, BEST = "last.pt", "best.pt"
 LOCK = ".lock"
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
-
-
-class RunError(ValueError):
-    """A run folder or checkpoint that cannot be used; the message is one line."""
 
 
 class RunFolder:

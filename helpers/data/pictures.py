@@ -14,7 +14,8 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.prepared import DataError
+from helpers.errors import printable
+from helpers.errors import DataError
 
 # What counts as a picture inside a folder. Pillow cannot read the last two, which phones write;
 # they are listed so that they are named as unreadable instead of being passed over.
@@ -23,11 +24,6 @@ IMAGE_SUFFIXES = frozenset(
     ".heic .heif".split()
 )
 SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-
-
-def printable(name: object) -> str:
-    """`name` on one line: line breaks and other characters without a shape become escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 def is_hidden(path: Path) -> bool:

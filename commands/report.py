@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from helpers.data import ImageData
+from commands.folder import RunFolder, versions
+from helpers.data.batches import ImageData
 from helpers.models import count_parameters
-from helpers.runs import RunFolder, versions
-from helpers.training import History, Metrics, TrainingConfig
+from helpers.recipes import TrainingConfig
+from helpers.training import History, Metrics
 
 
 def make_result(

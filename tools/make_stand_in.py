@@ -4,7 +4,7 @@ Ten classes of the same names, 32x32 pixels, in colour, but drawn by this code: 
 used. Every image is drawn by its own random generator, seeded by (class, index), so `draw` gives
 the same picture whenever it is asked, in any order.
 
-Run from the project's root:  python helpers/sample/make_stand_in.py
+Run from the project's root:  python -m tools.make_stand_in
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
+from helpers.data.load import SAMPLE
+
 SOURCE = "a drawn stand-in for CIFAR-10 (not photographs)"
-OUTPUT = Path(__file__).with_name("cifar10_stand_in.npz")
+OUTPUT = SAMPLE / "cifar10_stand_in.npz"
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip

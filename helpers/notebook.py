@@ -1,12 +1,51 @@
-"""Pictures with sliders, which stay pictures where no program runs behind them."""
+"""What only notebooks use: claims that are checked, budgets, recorded numbers, sliders."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from helpers.profiles import FAST
+from helpers.files import write_atomically
+
+T = TypeVar("T")
+
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "results.json"
+FAST: bool = os.environ.get("COURSE_FAST", "") not in ("", "0")
+
+
+def confirm(condition: object, message: str) -> None:
+    """Print `message` behind a tick when `condition` is true.
+
+    Raises:
+        AssertionError: `condition` is false.
+    """
+    if not bool(condition):
+        raise AssertionError(f"❌ not true here: {message}")
+    print(f"✅ {message}")
+
+
+def budget(*, full: T, fast: T) -> T:
+    """Return `fast` when the environment variable COURSE_FAST is set, otherwise `full`."""
+    return fast if FAST else full
+
+
+def record(key: str, **numbers: float | int | str) -> None:
+    """Store `numbers` under `key` in book/results.json, in a full render only.
+
+    Outside `make render` (which sets COURSE_RENDER=1) nothing is written, so that a reader's
+    own run never changes what the book says. A key that is there already keeps the fields
+    that are not given.
+    """
+    if os.environ.get("COURSE_RENDER") != "1":
+        return
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results[key] = results.get(key, {}) | numbers
+    text = json.dumps(results, indent=2, sort_keys=True) + "\n"
+    write_atomically(RESULTS, lambda file: file.write(text.encode()))
 
 
 def is_live() -> bool:

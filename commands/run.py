@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,25 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from helpers import distributed, report
-from helpers.data import DataError, ImageData, SampleWarning, load
-from helpers.flags import UserError, make_parser, read_flags, to_store, training_config
+from commands import report
+from commands.flags import make_parser, read_flags, to_store, training_config
+from commands.folder import CONFIG, RESULT, RunFolder, description, write_json
+from commands.signals import Stopped, stop_on_signals
+from helpers import processes
+from helpers.data.batches import ImageData
+from helpers.data.load import SampleWarning, load
+from helpers.errors import DataError, RunError, UserError
 from helpers.models import build_model, count_parameters
-from helpers.runs import CONFIG, RESULT, RunError, RunFolder, description, write_json
-from helpers.stopping import Stopped, stop_on_signals
+from helpers.recipes import TrainingConfig, with_epochs
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,
     Metrics,
-    TrainingConfig,
     best_device,
     check_image_sizes,
-    config_dict,
     make_optimizer,
     predict_logits,
     train_epoch,
-    with_epochs,
 )
 
 FAILED = 1
@@ -65,11 +66,11 @@ class Run:
 
     def save_epoch(self, state: dict[str, Any]) -> None:
         """Store the state after an epoch; of several processes only the main one does."""
-        if distributed.is_main():
+        if processes.is_main():
             self.folder.save_epoch(self._description() | state)
 
     def _description(self) -> dict[str, Any]:
-        flags, config = self.flags, config_dict(self.config)
+        flags, config = self.flags, asdict(self.config)
         return description(flags.model, flags.size, self.data, config)
 
 
@@ -108,9 +109,9 @@ def main(
             if flags.dry_run:
                 return dry_run(run)
             if finished is None:
-                cleanup.enter_context(distributed.joined(run.device))
+                cleanup.enter_context(processes.joined(run.device))
                 finished = train_and_measure(run, train)
-            elif flags.plot and distributed.is_main():
+            elif flags.plot and processes.is_main():
                 draw_again(run)
             return finish(run, finished)
     except (UserError, DataError, RunError) as error:
@@ -135,7 +136,7 @@ def main(
 
 
 def _fail(program: str, message: str, status: int) -> int:
-    if distributed.is_main():
+    if processes.is_main():
         print(f"{program}: error: {message}", file=sys.stderr)
     return status
 
@@ -174,7 +175,7 @@ def prepare(
         raise UserError(str(error)) from error
     if flags.resume:
         return run, _go_on(run)
-    if distributed.is_main() and not flags.dry_run:
+    if processes.is_main() and not flags.dry_run:
         run.folder.create(to_store(flags, run.config))
         cleanup.callback(run.folder.release)
     return run, None
@@ -194,7 +195,7 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
     if flags.compile:
         check_compiler()
     folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags)))
-    if flags.resume and distributed.is_main():
+    if flags.resume and processes.is_main():
         folder.reopen()
         cleanup.callback(folder.release)
     mode = "sample" if flags.sample else "full" if flags.require_full else None
@@ -222,7 +223,7 @@ def _go_on(run: Run) -> dict[str, Any] | None:
                     f"{run.folder.path}: the run had {name} {run.state[name]}, now it is {now}: "
                     "give it back what it had to resume it"
                 )
-    if distributed.is_main() and not run.flags.dry_run:
+    if processes.is_main() and not run.flags.dry_run:
         run.folder.repair(run.state)
     return run.folder.read_result()
 
@@ -241,8 +242,8 @@ def choose_device(name: str) -> torch.device:
         UserError: there is no such device here.
     """
     device = best_device() if name == "auto" else _device(name)
-    if device.type != "cpu" and device.index is None and distributed.local_rank() > 0:
-        device = _device(f"{device.type}:{distributed.local_rank()}")
+    if device.type != "cpu" and device.index is None and processes.local_rank() > 0:
+        device = _device(f"{device.type}:{processes.local_rank()}")
     return device
 
 
@@ -299,14 +300,14 @@ def dry_run(run: Run) -> int:
     started = time.perf_counter()
     train_epoch(model, [next(iter(batches))], make_optimizer(model, run.config))
     seconds = time.perf_counter() - started
-    if distributed.is_main():
+    if processes.is_main():
         rows = {"data": run.data.source, "device": str(run.device)}
         rows["images"] = ", ".join(
             f"{len(getattr(run.data, split)):,} {split}" for split in ("train", "val", "test")
         )
         rows["parameters"] = f"{count_parameters(run.model):,}"
         rows["steps"] = f"{len(batches)} an epoch; the first took {seconds:.2f} s"
-        rows |= {k.replace("_", " "): str(v) for k, v in config_dict(run.config).items()}
+        rows |= {k.replace("_", " "): str(v) for k, v in asdict(run.config).items()}
         report.print_table(f"dry run: {run.title}; nothing was written", rows)
     return 0
 
@@ -327,7 +328,7 @@ def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
         )
     history.load_best(run.model)
     result = report.make_result(history, measure(), run.model, run.data, run.config)
-    if distributed.is_main():
+    if processes.is_main():
         if run.flags.plot:
             draw(run, history)
         write_json(run.folder.path / RESULT, result)
@@ -352,7 +353,7 @@ def draw_again(run: Run) -> None:
 
 def finish(run: Run, result: dict[str, Any]) -> int:
     """Show the result as the user wants it."""
-    if distributed.is_main():
+    if processes.is_main():
         if run.flags.json:
             print(json.dumps(result | {"run_folder": str(run.folder.path)}, indent=2))
         elif not run.flags.quiet:
@@ -361,5 +362,5 @@ def finish(run: Run, result: dict[str, Any]) -> int:
 
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:
-    if distributed.is_main():
+    if processes.is_main():
         print(f"warning: {message}", file=sys.stderr)

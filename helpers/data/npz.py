@@ -10,14 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.errors import DataError
 from helpers.files import write_atomically
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 IMAGE_SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message is one line: what, where, what to do."""
 
 
 class MissingFileError(DataError):

@@ -10,7 +10,7 @@ lie in `pets/train/`. Beside `train/` and `test/` nothing is read, `valid/` neit
 the validation split is cut from the training pictures. Pictures in folders inside a class folder
 belong to that class. Classes are sorted by name, which gives them their labels. Hidden files and
 what systems leave behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that
-are not pictures by their name. Every picture becomes 32 x 32 RGB by `helpers.images.squeeze`.
+are not pictures by their name. Every picture becomes 32 x 32 RGB by `helpers.data.pictures.squeeze`.
 """
 
 import warnings
@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.images import find_images, is_hidden, printable, read_image, squeeze
-from helpers.prepared import DataError
+from helpers.data.pictures import find_images, is_hidden, read_image, squeeze
+from helpers.errors import printable
+from helpers.errors import DataError
 
 SIDE = 32  # pixels
 SPLIT_NAMES = ("train", "test", "val", "valid", "validation")

@@ -2,7 +2,7 @@
 
 A flag has its value from the first of these that names it: the command line, the file of
 `--config` (or of the run that `--resume` continues), the recipe for the model and data set in
-`helpers.training.recipe`, and DEFAULTS.
+`helpers.recipes.recipe`, and DEFAULTS.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from helpers.data import DATASET_NAMES
+from commands.folder import CONFIG, read_json
+from helpers.data.load import DATASET_NAMES
+from helpers.errors import RunError, UserError
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
-from helpers.precision import PRECISIONS
-from helpers.runs import CONFIG, RunError, read_json
-from helpers.training import (
+from helpers.recipes import (
     OPTIMIZERS,
     SCHEDULERS,
     TrainingConfig,
@@ -23,6 +23,7 @@ from helpers.training import (
     with_changes,
     with_epochs,
 )
+from helpers.speed import PRECISIONS
 
 DEFAULTS: dict[str, Any] = {
     "model": "cnn",
@@ -53,10 +54,6 @@ TRAINING = tuple(name for name in TrainingConfig.__dataclass_fields__ if name !=
 # They say where and how loudly a run goes, not what comes out: free to change on --resume.
 HARMLESS = {"data_dir", "out", "resume", "config", "dry_run", "plot", "quiet", "json", "logger"}
 LOGGERS = ("csv", "tensorboard")
-
-
-class UserError(ValueError):
-    """A mistake of the user; the message is one line: what, where, what to do."""
 
 
 class Parser(argparse.ArgumentParser):

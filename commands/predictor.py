@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from helpers.data import normalise
-from helpers.digits import FIELD, read_digit
-from helpers.images import printable, squeeze
+from commands.folder import load_checkpoint
+from helpers.data.batches import normalise
+from helpers.data.digits import FIELD, read_digit
+from helpers.data.pictures import squeeze
+from helpers.errors import RunError, printable
 from helpers.models import build_model
-from helpers.runs import RunError, load_checkpoint
 from helpers.training import best_device
 
 SIDES = range(16, 257)  # pixels: what the course's models can take
@@ -48,8 +49,8 @@ class Predictor:
     def prepare(self, image: Image.Image) -> tuple[np.ndarray, str]:
         """The uint8 pixels `C x H x W` that the model sees, and in words what was done.
 
-        A model for one channel gets `helpers.digits.read_digit`, one for three channels
-        `helpers.images.squeeze`, as in training on a folder.
+        A model for one channel gets `helpers.data.digits.read_digit`, one for three channels
+        `helpers.data.pictures.squeeze`, as in training on a folder.
         """
         if self.reads_digits:
             digit = read_digit(image)

@@ -1,0 +1,1 @@
+"""The command line behind `train.py`, `lightning_train.py` and `predict.py`."""
