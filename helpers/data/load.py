@@ -1,0 +1,232 @@
+"""Load, check, split, batch and augment images.
+
+Where `load` looks for a data set, in this order:
+
+1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8); a damaged one
+   is set aside as `<name>.npz.damaged`, never deleted;
+2. a download from the mirrors in `helpers.data.download`, checked and then kept as that file;
+3. the sample that comes with the course, with a warning.
+
+`DIR` is the argument `data_dir`, else the environment variable COURSE_DATA_DIR, else `data/`.
+COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing data set an error.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, read_prepared
+from helpers.errors import DataError
+
+from helpers.data.augmentation import Augmentation
+from helpers.data.batches import ImageData, Split
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = Path(__file__).resolve().parent / "sample"
+DIGITS = tuple("0123456789")
+OBJECTS = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+DATASET_NAMES = ("mnist", "cifar10")
+MODES = ("auto", "sample", "full")
+SPLIT_SEED = 0
+FOLDER_TEST_FRACTION = 0.2
+
+
+class SampleWarning(UserWarning):
+    """The bundled sample stands in for the full data set."""
+
+
+
+def load(
+    name: str,
+    data_dir: str | Path | None = None,
+    mode: str | None = None,
+    val_fraction: float = 0.1,
+) -> ImageData:
+    """Load `mnist`, `cifar10`, or a folder of images, as the module's text describes.
+
+    Args:
+        mode: auto, sample or full; without it, the environment variable COURSE_DATA, else auto.
+        val_fraction: the part of the training images that becomes the validation split.
+
+    Raises:
+        DataError: an unknown name, a folder without classes, or `mode="full"` and the full data
+            cannot be had.
+    """
+    mode = mode or os.environ.get("COURSE_DATA") or "auto"
+    if mode not in MODES:
+        raise DataError(f"unknown data mode {mode!r}: choose from {', '.join(MODES)}")
+    if not 0 < val_fraction < 1:
+        raise DataError(f"validation fraction {val_fraction}: must be between 0 and 1")
+    if name not in DATASET_NAMES:
+        if Path(name).is_dir():
+            return _from_folder(Path(name), val_fraction)
+        raise DataError(
+            f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
+            "or name a folder of images"
+        )
+    folder = Path(data_dir or os.environ.get("COURSE_DATA_DIR") or ROOT / "data")
+    if mode == "sample":
+        return _sample(name, val_fraction)
+    try:
+        arrays, source = _full(name, folder)
+    except DataError as error:
+        if mode == "full":
+            raise
+        warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
+        return _sample(name, val_fraction)
+    title = {"mnist": "MNIST", "cifar10": "CIFAR-10"}[name]
+    return _assemble(name, title, arrays, source, False, val_fraction)
+
+
+
+def _sample_notice(name: str, error: DataError) -> str:
+    line = "!" * 78
+    stands_in = {
+        "mnist": "5,000 of the 70,000 digits of MNIST",
+        "cifar10": "a DRAWN STAND-IN for CIFAR-10, not its photographs",
+    }[name]
+    return (
+        f"\n{line}\nThe full data set is not here: {error}\n"
+        f"Going on with the bundled sample: {stands_in}.\n"
+        f"Numbers made from it are not those of the full data set.\n{line}"
+    )
+
+
+
+def _sample(name: str, val_fraction: float) -> ImageData:
+    key, title = {
+        "mnist": ("mnist", "MNIST (sample)"),
+        "cifar10": ("cifar10_stand_in", "drawn stand-in for CIFAR-10"),
+    }[name]
+    arrays, source = read_prepared(SAMPLE / f"{key}.npz")
+    return _assemble(key, title, arrays, source, True, val_fraction)
+
+
+
+def _assemble(
+    name: str,
+    title: str,
+    arrays: dict[str, np.ndarray],
+    source: str,
+    is_sample: bool,
+    val_fraction: float,
+) -> ImageData:
+    grey = arrays["x_train"].ndim == 3
+    training = Split(_channels_first(arrays["x_train"]), _labels(arrays["y_train"]))
+    return _build(
+        name=name,
+        title=title,
+        classes=DIGITS if grey else OBJECTS,
+        training=training,
+        test=Split(_channels_first(arrays["x_test"]), _labels(arrays["y_test"])),
+        source=source,
+        is_sample=is_sample,
+        val_fraction=val_fraction,
+        # A mirrored 2 is no digit; a mirrored ship is a ship.
+        augmentation=Augmentation(2) if grey else Augmentation(2, flip=True, reflect=True),
+    )
+
+
+
+def _build(*, training: Split, val_fraction: float, **fields: object) -> ImageData:
+    in_val = stratified_mask(training.labels, val_fraction)
+    train = training[~in_val]
+    mean, std = channel_statistics(train.images)
+    return ImageData(train=train, val=training[in_val], mean=mean, std=std, **fields)  # type: ignore[arg-type]
+
+
+
+def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
+    """Choose `fraction` of each class at random, always the same ones: bool `N`.
+
+    At least one image of each class is chosen and at least one is left.
+    """
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    generator = torch.Generator().manual_seed(SPLIT_SEED)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        count = min(max(1, round(len(members) * fraction)), max(len(members) - 1, 0))
+        chosen[members[torch.randperm(len(members), generator=generator)[:count]]] = True
+    return chosen
+
+
+
+def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel in units of [0, 1], from a histogram.
+
+    Counting the 256 values is exact and needs no float copy of the images.
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in range(images.shape[1]):
+        counts = torch.bincount(images[:, channel].flatten(), minlength=256).to(torch.float64)
+        weights = counts / counts.sum()
+        mean = (weights * values).sum()
+        means.append(float(mean))
+        # A constant channel has no spread; 1 leaves it at zero after normalisation.
+        stds.append(float((weights * (values - mean) ** 2).sum().sqrt()) or 1.0)
+    return tuple(means), tuple(stds)
+
+
+
+def _channels_first(images: np.ndarray) -> Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(images))
+    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2).contiguous()
+
+
+
+def _labels(labels: np.ndarray) -> Tensor:
+    return torch.from_numpy(labels.reshape(-1).astype(np.int64))
+
+
+
+def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The prepared file's arrays and source; what is missing or damaged is downloaded."""
+    try:
+        return read_prepared(folder / f"{name}.npz", IMAGE_SHAPES[name])
+    except (MissingFileError, DamagedFileError):
+        from helpers.data.download import provide
+
+        return provide(name, folder)
+
+
+
+def _from_folder(folder: Path, val_fraction: float) -> ImageData:
+    """A folder of pictures as a data set; without a test part, a fifth of each class is kept."""
+    from helpers.data.folders import read_folder
+
+    content, name = read_folder(folder), folder.resolve().name
+    training = _split(*content.training)
+    if content.test is None:
+        in_test = stratified_mask(training.labels, FOLDER_TEST_FRACTION)
+        test, training = training[in_test], training[~in_test]
+    else:
+        test = _split(*content.test)
+    return _build(
+        name=name,
+        title=name,
+        classes=content.classes,
+        training=training,
+        test=test,
+        source=f"the image folder {name}",
+        is_sample=False,
+        val_fraction=val_fraction,
+        augmentation=Augmentation(2, flip=True, reflect=True),
+    )
+
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels))
+
