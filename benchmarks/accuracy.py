@@ -67,7 +67,7 @@ class Curve:
 
 def goal_config(goal: Goal, data: ImageData, seed: int) -> TrainingConfig:
     """The fast CNN's recipe, its schedule as long as the goal says."""
-    found = with_epochs(recipe("fastcnn", data.name, goal.size), goal.epochs)
+    found = with_epochs(recipe("fastcnn", data.name), goal.epochs)
     return replace(found, precision="auto", seed=seed)
 
 

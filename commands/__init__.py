@@ -1,1 +1,15 @@
 """The command line behind `train.py`, `lightning_train.py` and `predict.py`."""
+
+import sys
+from types import TracebackType
+
+
+def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Ctrl-C while the libraries are still being loaded is no fault of theirs: no traceback."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    elif sys.stderr is not None:
+        print("stopped", file=sys.stderr)
+
+
+sys.excepthook = _one_line

@@ -2,28 +2,23 @@
 
 A flag has its value from the first of these that names it: the command line, the file of
 `--config` (or of the run that `--resume` continues), the recipe for the model and data set in
-`helpers.recipes.recipe`, and DEFAULTS.
+`helpers.recipes.recipe`, and DEFAULTS. The flags of training are made from the fields of
+`TrainingConfig`, which hold their help.
 """
 
 import argparse
 import json
-from dataclasses import asdict
+import os
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
-from commands.folder import CONFIG, read_json
+from commands.folder import CHOSEN, CONFIG, FILES, read_json
 from helpers.data.load import DATASET_NAMES
-from helpers.errors import RunError, UserError
+from helpers.errors import RunError, UserError, printable
+from helpers.files import user_path
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
-from helpers.recipes import (
-    OPTIMIZERS,
-    SCHEDULERS,
-    TrainingConfig,
-    recipe,
-    with_changes,
-    with_epochs,
-)
-from helpers.speed import PRECISIONS
+from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs
 
 DEFAULTS: dict[str, Any] = {
     "model": "cnn",
@@ -35,7 +30,6 @@ DEFAULTS: dict[str, Any] = {
     "val_fraction": 0.1,
     "device": "auto",
     "compile": False,
-    "seed": 0,
     "out": None,
     "resume": None,
     "config": None,
@@ -50,9 +44,19 @@ LIGHTNING_DEFAULTS: dict[str, Any] = {
     "strategy": "auto",
     "logger": [],
 }
-TRAINING = tuple(name for name in TrainingConfig.__dataclass_fields__ if name != "seed")
+TRAINING = tuple(field.name for field in fields(TrainingConfig))
+METAVARS = {
+    "batch_size": "IMAGES",
+    "warmup_epochs": "EPOCHS",
+    "label_smoothing": "PART",
+    "image_sizes": "PIXELS",
+    "early_stopping": "PATIENCE",
+}
 # They say where and how loudly a run goes, not what comes out: free to change on --resume.
-HARMLESS = {"data_dir", "out", "resume", "config", "dry_run", "plot", "quiet", "json", "logger"}
+HARMLESS = {
+    *("data_dir", "out", "resume", "config", "dry_run", "plot", "quiet", "json", "logger"),
+    *("devices", "num_nodes", "strategy"),  # the number of processes is compared by itself
+}
 LOGGERS = ("csv", "tensorboard")
 
 
@@ -72,85 +76,33 @@ class TrainingParser(Parser):
         self.defaults = dict.fromkeys(TRAINING) | DEFAULTS | own
 
 
-def make_parser(program: str, description: str, *, lightning: bool = False) -> TrainingParser:
-    """The parser of both scripts; Lightning's has four flags more."""
-    parser = TrainingParser(
-        lightning,
-        prog=program,
-        description=description,
-        epilog="A recipe is the set of values that this course found good for a model and a data "
-        "set (helpers/training.py).",
-    )
-    _add_model_and_data(parser)
-    _add_training(parser)
-    _add_running(parser)
-    if lightning:
-        _add_lightning(parser)
-    return parser
+def path(text: str) -> str:
+    """A path that was typed: absolute, so that it means the same from another folder."""
+    try:
+        return os.path.abspath(user_path(text, "path"))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _add_model_and_data(parser: Parser) -> None:
-    group = parser.add_argument_group("model and data")
-    group.add_argument("--model", help=f"{', '.join(MODEL_NAMES)} (default: cnn)")
-    group.add_argument("--size", help=f"of a cnn: {', '.join(CNN_BLOCKS)} (default: small)")
-    names = ", ".join(DATASET_NAMES)
-    group.add_argument("--dataset", help=f"{names}, or a folder of images (default: mnist)")
-    group.add_argument("--data-dir", help="where data sets are kept (default: data/)")
-    source = group.add_mutually_exclusive_group()
-    source.add_argument("--sample", action="store_true", help="use the bundled sample")
-    source.add_argument(
-        "--require-full", action="store_true", help="stop rather than use the sample"
-    )
-    group.add_argument(
-        "--val-fraction",
-        type=float,
-        metavar="PART",
-        help="part of the training images that is kept for validation (default: 0.1)",
-    )
+def out_path(text: str) -> str:
+    """As `path`, but kept short for showing."""
+    path(text)
+    return str(user_path(text, "path"))
 
 
-def _add_training(parser: Parser) -> None:
-    group = parser.add_argument_group(
-        "training", "Where no default is named, it is the recipe's; --dry-run shows it."
-    )
-    group.add_argument("--epochs", "--epoch", type=int, help="passes over the training images")
-    group.add_argument(
-        "--batch-size", type=int, metavar="IMAGES", help="images per step, of all processes"
-    )
-    group.add_argument("--optimizer", help=", ".join(OPTIMIZERS))
-    group.add_argument("--lr", type=float, help="learning rate, the schedule's highest")
-    group.add_argument("--momentum", type=float, help="of sgd and rmsprop")
-    group.add_argument(
-        "--nesterov", action=argparse.BooleanOptionalAction, help="Nesterov's momentum, of sgd"
-    )
-    group.add_argument("--weight-decay", type=float, help="pull of the weights towards 0")
-    group.add_argument("--scheduler", help=f"of the learning rate: {', '.join(SCHEDULERS)}")
-    group.add_argument(
-        "--warmup-epochs", type=float, metavar="EPOCHS", help="epochs of linear warm-up"
-    )
-    group.add_argument(
-        "--label-smoothing", type=float, metavar="PART", help="part of the target given to all"
-    )
-    group.add_argument(
-        "--image-sizes",
-        type=_numbers,
-        metavar="PIXELS",
-        help="sizes of training images, such as 16,24,32, each for an equal part of the epochs; "
-        "full: as they are",
-    )
-    group.add_argument(
-        "--early-stopping",
-        type=int,
-        metavar="PATIENCE",
-        help="stop after so many epochs without a better validation accuracy; 0: never",
-    )
-    group.add_argument(
-        "--augment", action=argparse.BooleanOptionalAction, help="shift and flip training images"
-    )
-    group.add_argument("--seed", type=int, help="of everything random (default: 0)")
+def run_path(text: str) -> str:
+    """A run's folder; naming a file of the run names its folder."""
+    folder = Path(out_path(text))
+    return str(folder.parent if folder.name in FILES and not folder.is_dir() else folder)
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def dataset(text: str) -> str:
+    """A data set's name, or the path of a folder."""
+    folder = path(text)
+    return folder if text not in DATASET_NAMES and os.path.isdir(folder) else text
+
+
+def sizes(text: str) -> tuple[int, ...]:
     """Whole numbers between commas; none for the word full."""
     try:
         return () if text == "full" else tuple(int(part) for part in text.split(","))
@@ -158,47 +110,84 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 16,24,32") from error
 
 
+def make_parser(program: str, description: str, *, lightning: bool = False) -> TrainingParser:
+    """The parser of both scripts; Lightning's has four flags more."""
+    parser = TrainingParser(
+        lightning,
+        prog=program,
+        description=description,
+        epilog="A recipe is the set of values that this course found good for a model and a data "
+        "set (helpers/recipes.py).",
+    )
+    _add_data(parser)
+    _add_training(parser)
+    _add_running(parser)
+    if lightning:
+        _add_lightning(parser)
+    return parser
+
+
+def _add_data(parser: Parser) -> None:
+    group = parser.add_argument_group("model and data")
+    add = group.add_argument
+    add("--model", help=f"{', '.join(MODEL_NAMES)} (default: cnn)")
+    add("--size", help=f"of a cnn: {', '.join(CNN_BLOCKS)} (default: small)")
+    names = ", ".join(DATASET_NAMES)
+    add("--dataset", type=dataset, help=f"{names}, or a folder of images (default: mnist)")
+    add("--data-dir", type=path, metavar="DIR", help="where data sets are kept (default: data/)")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--sample", action="store_true", help="use the bundled sample")
+    text = "stop rather than use the sample"
+    source.add_argument("--require-full", action="store_true", help=text)
+    text = "part of the training images that is kept for validation (default: 0.1)"
+    add("--val-fraction", type=float, metavar="PART", help=text)
+
+
+def _add_training(parser: Parser) -> None:
+    group = parser.add_argument_group(
+        "training", "Where no default is named, it is the recipe's; --dry-run shows it."
+    )
+    types = get_type_hints(TrainingConfig)
+    for field in fields(TrainingConfig):
+        kind, names = types[field.name], [_flag(field.name)]
+        options: dict[str, Any] = {"type": sizes if get_origin(kind) is tuple else kind}
+        if kind is bool:
+            options = {"action": argparse.BooleanOptionalAction}
+        elif field.name in METAVARS:
+            options["metavar"] = METAVARS[field.name]
+        if field.name == "epochs":
+            names.append("--epoch")
+        group.add_argument(*names, **options, help=field.metadata["help"])
+
+
 def _add_running(parser: Parser) -> None:
-    group = parser.add_argument_group("running")
-    group.add_argument("--device", help="auto, cpu, cuda, mps … (default: auto)")
-    group.add_argument(
-        "--precision", help=f"{', '.join(PRECISIONS)}; auto takes the faster one, after a trial"
-    )
-    group.add_argument(
-        "--compile", action="store_true", help="compile the model first (torch.compile)"
-    )
-    group.add_argument("--out", metavar="DIR", help="run folder (default: runs/…, by the time)")
-    group.add_argument("--resume", metavar="DIR", help="go on with the run in this folder")
-    group.add_argument(
-        "--config", metavar="FILE", help="take all flags from a run's config.json; others change it"
-    )
-    group.add_argument(
-        "--dry-run", action="store_true", help="check everything, try one step, write nothing"
-    )
-    group.add_argument(
-        "--plot", action="store_true", help="draw curves.png and confusion.png into the run folder"
-    )
-    group.add_argument("--quiet", action="store_true", help="no progress, no table")
-    group.add_argument(
-        "--json", action="store_true", help="print the result as JSON instead of a table"
-    )
+    add = parser.add_argument_group("running").add_argument
+    add("--device", help="auto, cpu, cuda, mps … (default: auto)")
+    add("--compile", action="store_true", help="compile the model first (torch.compile)")
+    add("--out", type=out_path, metavar="DIR", help="run folder (default: runs/…, by the time)")
+    add("--resume", type=run_path, metavar="DIR", help="go on with the run in this folder")
+    text = "take all flags from a run's config.json; others change it"
+    add("--config", type=out_path, metavar="FILE", help=text)
+    add("--dry-run", action="store_true", help="check everything, try one step, write nothing")
+    text = "draw curves.png and confusion.png into the run folder"
+    add("--plot", action="store_true", help=text)
+    add("--quiet", action="store_true", help="no progress, no table")
+    add("--json", action="store_true", help="print the result as JSON instead of a table")
 
 
 def _add_lightning(parser: Parser) -> None:
-    group = parser.add_argument_group("Lightning's own")
-    group.add_argument("--devices", type=int, help="processes on this machine (default: 1)")
-    group.add_argument("--num-nodes", type=int, metavar="MACHINES", help="machines (default: 1)")
-    group.add_argument("--strategy", help="how they share the work, such as ddp (default: auto)")
-    group.add_argument(
-        "--logger",
-        action="append",
-        choices=LOGGERS,
-        help="log into the run folder too; may be given twice (default: none)",
-    )
+    add = parser.add_argument_group("Lightning's own").add_argument
+    add("--devices", type=int, help="processes on this machine (default: 1)")
+    add("--num-nodes", type=int, metavar="MACHINES", help="machines (default: 1)")
+    add("--strategy", help="how they share the work, such as ddp (default: auto)")
+    text = "log into the run folder too; may be given twice (default: none)"
+    add("--logger", action="append", choices=LOGGERS, help=text)
 
 
 def read_flags(parser: TrainingParser, argv: list[str] | None) -> argparse.Namespace:
     """All flags of a run: typed, stored, or by default; the recipe's stay None.
+
+    `chosen` names those that the user chose, now or in the run whose file is read.
 
     Raises:
         UserError: a mistake in what was typed or stored; flags that do not go together.
@@ -206,20 +195,32 @@ def read_flags(parser: TrainingParser, argv: list[str] | None) -> argparse.Names
     """
     typed = vars(parser.parse_args(argv))
     stored: dict[str, Any] = {}
+    chosen = set(typed)
     if "resume" in typed:
-        stored = read_config(parser, Path(typed["resume"]) / CONFIG)
+        stored, before = read_config(parser, Path(typed["resume"]) / CONFIG)
+        chosen = before if before is not None else set(stored)
         _refuse_changes(typed, stored, parser.defaults)
     elif "config" in typed:
-        stored = read_config(parser, Path(typed["config"]))
+        stored, before = read_config(parser, Path(typed["config"]))
+        # What followed from a choice follows anew if something is chosen otherwise.
+        if before is not None and not chosen.isdisjoint({*TRAINING, "model", "dataset"}):
+            stored = {k: v for k, v in stored.items() if k not in TRAINING or k in before}
+        chosen |= before if before is not None else set(stored)
     if "sample" in typed or "require_full" in typed:
         stored = {k: v for k, v in stored.items() if k not in ("sample", "require_full")}
-    return argparse.Namespace(**(parser.defaults | stored | typed))
+    flags = argparse.Namespace(**(parser.defaults | stored | typed))
+    flags.chosen = sorted(chosen & {*TRAINING})
+    return flags
 
 
 def to_store(flags: argparse.Namespace, config: TrainingConfig) -> dict[str, Any]:
-    """What config.json says: all flags that decide the run, the recipe's values filled in."""
-    spoken = HARMLESS - {"data_dir", "logger"}
-    return {k: v for k, v in (vars(flags) | asdict(config)).items() if k not in spoken}
+    """What config.json says: all flags that decide the run, the recipe's values filled in.
+
+    Under CHOSEN it names those that are not the recipe's.
+    """
+    spoken = HARMLESS - {"data_dir", "logger", "devices", "num_nodes", "strategy"} | {"chosen"}
+    content = {k: v for k, v in (vars(flags) | asdict(config)).items() if k not in spoken}
+    return content | {CHOSEN: flags.chosen}
 
 
 def _refuse_changes(
@@ -238,30 +239,37 @@ def _refuse_changes(
             )
 
 
-def read_config(parser: TrainingParser, path: Path) -> dict[str, Any]:
-    """The flags in a run's config.json, checked as if they had been typed.
+def read_config(parser: TrainingParser, file: Path) -> tuple[dict[str, Any], set[str] | None]:
+    """The flags in a run's config.json, checked as if they had been typed, and which were chosen.
+
+    A file of an earlier version of this course does not say which were chosen: None.
 
     Raises:
         UserError: a name that is no flag, or a value that does not fit.
         RunError: the file cannot be read.
     """
-    if not path.is_file():
-        raise RunError(f"no configuration {path}: name a run's {CONFIG}")
-    content = read_json(path)
+    if not file.is_file():
+        raise RunError(f"no configuration {printable(file)}: name a run's {CONFIG}")
+    content = read_json(file)
+    chosen = content.pop(CHOSEN, None)
+    if chosen is not None and not (
+        isinstance(chosen, list) and set(map(str, chosen)) <= {*TRAINING}
+    ):
+        raise UserError(f"{file}: {CHOSEN!r} must list flags of training")
     words = []
     for name, value in content.items():
         if name in LIGHTNING_DEFAULTS and name not in parser.defaults:
             continue  # a run of the other script: its processes and loggers stay its own
         if name in ("resume", "config", "out") or name not in parser.defaults:
-            raise UserError(f"{path}: {name!r} is no setting of a run")
-        words += _as_typed(path, name, value)
+            raise UserError(f"{file}: {name!r} is no setting of a run")
+        words += _as_typed(file, name, value)
     try:
-        return vars(parser.parse_args(words))
+        return vars(parser.parse_args(words)), None if chosen is None else set(chosen)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{file}: {error}") from error
 
 
-def _as_typed(path: Path, name: str, value: Any) -> list[str]:
+def _as_typed(file: Path, name: str, value: Any) -> list[str]:
     if value is None or (value is False and name in DEFAULTS):
         return []
     if isinstance(value, bool):
@@ -271,7 +279,7 @@ def _as_typed(path: Path, name: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [f"{_flag(name)}={entry}" for entry in value]
     if isinstance(value, dict):
-        raise UserError(f"{path}: {name!r} must be one value, not {json.dumps(value)[:40]}")
+        raise UserError(f"{file}: {name!r} must be one value, not {json.dumps(value)[:40]}")
     return [f"{_flag(name)}={value}"]
 
 
@@ -285,7 +293,7 @@ def training_config(flags: argparse.Namespace) -> TrainingConfig:
     Raises:
         ValueError: a value is out of its range.
     """
-    config = recipe(flags.model, flags.dataset, flags.size)
+    config = recipe(flags.model, flags.dataset)
     changes = dict(vars(flags))
     if flags.epochs and flags.epochs > 0:
         config = with_epochs(config, flags.epochs)

@@ -1,6 +1,7 @@
 """The folder of one training run: configuration, metrics, result and checkpoints.
 
 config.json   every flag, so that the run can be repeated
+data.json     what identifies the data: classes, counts, a digest, where they came from
 metrics.csv   one line an epoch
 result.json   the test accuracy and what is needed to judge it
 last.pt       the state after the last epoch, best.pt the best weights on validation
@@ -12,9 +13,9 @@ run that was killed goes on.
 import csv
 import io
 import json
-import pickle
 import platform
-import zipfile
+import stat
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,22 @@ import torch
 from filelock import FileLock, Timeout
 
 from helpers.data.batches import ImageData
-from helpers.errors import RunError
+from helpers.errors import RunError, printable
 from helpers.files import write_atomically
 from helpers.training import COLUMNS, EXPLODED_LOSS
 
-CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
+CONFIG, DATA, METRICS, RESULT = "config.json", "data.json", "metrics.csv", "result.json"
 LAST, BEST = "last.pt", "best.pt"
+FIGURES = ("curves.png", "confusion.png")
+FILES = (CONFIG, DATA, METRICS, RESULT, LAST, BEST, *FIGURES)
 LOCK = ".lock"
+CHOSEN = "chosen"  # in config.json: the flags of training that are not the recipe's
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
+RESULT_KEYS = {
+    **dict.fromkeys(("test_accuracy", "best_val_accuracy", "seconds"), int | float),
+    **dict.fromkeys(("epochs", "parameters"), int),
+    **dict.fromkeys(("device", "precision", "data_source"), str),
+}
 
 
 class RunFolder:
@@ -43,21 +52,23 @@ class RunFolder:
         self.path = path
         self.lock = FileLock(path / LOCK, timeout=0)
 
-    def create(self, config: dict[str, Any]) -> None:
-        """Make the folder, lock it, and write `config` into it.
+    def create(self, config: dict[str, Any], data: dict[str, Any]) -> None:
+        """Make the folder, lock it, and write `config` and what identifies the data into it.
 
         Raises:
-            RunError: it cannot be made or written, is in use, or holds a run already.
+            RunError: it cannot be made or written, is in use, or holds files of a run already.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._acquire()
-            if any((self.path / name).exists() for name in (CONFIG, LAST, RESULT)):
+            if there := [name for name in FILES if (self.path / name).exists()]:
+                go_on = f", or continue it with --resume {self.path}" if CONFIG in there else ""
                 raise RunError(
-                    f"output folder {self.path} holds a run already: choose another --out, "
-                    f"or continue it with --resume {self.path}"
+                    f"output folder {self.path} holds a run already ({', '.join(there)}): "
+                    f"choose another --out{go_on}"
                 )
             write_metrics(self.path / METRICS, [])
+            write_json(self.path / DATA, data)
             write_json(self.path / CONFIG, config)
         except OSError as error:
             self.release()
@@ -85,6 +96,14 @@ class RunFolder:
     def _acquire(self) -> None:
         try:
             self.lock.acquire()
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
+                raise
+            warnings.warn(
+                f"{self.path}: files cannot be locked here, so take care that only one program "
+                "uses this run folder",
+                stacklevel=2,
+            )
         except Timeout as error:
             raise RunError(
                 f"run folder {self.path} is in use by another process: wait for it, or stop it"
@@ -92,8 +111,9 @@ class RunFolder:
 
     def _tidy(self) -> None:
         """Remove what is left of a write that was cut short; only its holder may do so."""
-        for leftover in self.path.glob(".*.part"):
-            leftover.unlink()
+        for name in FILES:
+            for leftover in self.path.glob(f".{name}.*.part"):
+                leftover.unlink()
 
     def release(self) -> None:
         """Leave the folder tidy, and let another process use it."""
@@ -120,13 +140,56 @@ class RunFolder:
         if not (self.path / LAST).exists():
             return None
         state = load_checkpoint(self.path / LAST)
-        if not state.keys() >= STATE_KEYS:
+        if not state.keys() >= STATE_KEYS or not _are_rows(state["rows"]):
             raise RunError(f"{self.path / LAST} holds no training state: it cannot be resumed")
         return state
 
     def read_result(self) -> dict[str, Any] | None:
-        """The result of a finished run, else None."""
-        return read_json(self.path / RESULT) if (self.path / RESULT).exists() else None
+        """The result of a finished run, else None.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        if not (self.path / RESULT).exists():
+            return None
+        result = read_json(self.path / RESULT)
+        wrong = [
+            name for name, kind in RESULT_KEYS.items() if not isinstance(result.get(name), kind)
+        ]
+        if wrong:
+            raise RunError(
+                f"{self.path / RESULT} is damaged (look at {', '.join(wrong)}): delete it, and "
+                "--resume measures the test split again"
+            )
+        return result
+
+    def check_data(self, now: dict[str, Any], state: dict[str, Any] | None) -> None:
+        """Refuse to go on with other data; a run of an earlier version kept less to compare.
+
+        Args:
+            now: `helpers.data.ImageData.identity` of the data that are here now.
+
+        Raises:
+            RunError: something differs, or data.json is damaged.
+        """
+        kept = read_json(self.path / DATA) if (self.path / DATA).exists() else state or {}
+        for key, what in (("classes", "classes"), ("images", "numbers of images"), ("digest", "")):
+            before = kept.get(key, now[key])
+            if before == now[key]:
+                continue
+            differ = "their pixels or labels differ"
+            if what:
+                differ = f"it had the {what} {_listed(before)}, now they are {_listed(now[key])}"
+            raise RunError(
+                f"{self.path}: these are not the data of this run: {differ}; give it back its "
+                f"data to resume it, or start another run"
+            )
+        before, source = kept.get("data_source"), now["data_source"]
+        if "digest" not in kept and before not in (None, source):
+            raise RunError(
+                f"{self.path}: the run had the data {before!r}, now they are {source!r}: give it "
+                "back its data to resume it"
+            )
 
     def save_epoch(self, state: dict[str, Any]) -> None:
         """Store the state after an epoch, `helpers.training.training_state` with a description.
@@ -165,20 +228,54 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunError: the file cannot be read or holds something else.
     """
+    require_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # Some editors put a byte-order mark in front.
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is not valid JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not valid JSON: {printable(error)}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path} must hold one JSON object")
     return content
 
 
+def require_file(path: Path) -> None:
+    """Refuse what is no file: to open a pipe would be to wait for whoever writes into it.
+
+    Raises:
+        RunError: it is a folder, a pipe, a socket or a device, or it is not there.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunError(f"cannot read {printable(path)}: {reason}") from error
+    if not stat.S_ISREG(mode):
+        raise RunError(f"cannot read {printable(path)}: it is no file")
+
+
+def _are_rows(rows: object) -> bool:
+    """Whether `rows` are those of a history."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict)
+        and row.keys() >= set(COLUMNS)
+        and all(isinstance(row[column], int | float) for column in COLUMNS)
+        for row in rows
+    )
+
+
+def _listed(values: object, most: int = 12) -> str:
+    if not isinstance(values, list):
+        return printable(values)[:80]
+    shown = ", ".join(printable(value) for value in values[:most])
+    return f"{shown} …" if len(values) > most else shown
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content` atomically as indented JSON."""
-    text = json.dumps(content, indent=2) + "\n"
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
@@ -228,14 +325,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         RunError: the file is missing, damaged, or not a checkpoint of this course.
     """
+    require_file(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise RunError(f"no checkpoint {path}") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise RunError(f"damaged or foreign checkpoint {path}") from error
+    except Exception as error:  # damaged bytes make the unpickler raise nearly anything
+        raise RunError(f"damaged or foreign checkpoint {printable(path)}") from error
     if not isinstance(content, dict) or "model" not in content or "classes" not in content:
-        raise RunError(f"{path} is not a checkpoint of this course")
+        raise RunError(f"{printable(path)} is not a checkpoint of this course")
     return content
 
 

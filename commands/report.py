@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import torch
 from torch import Tensor, nn
 
 from commands.folder import RunFolder, versions
+from commands.terminal import print_rows
 from helpers.data.batches import ImageData
 from helpers.models import count_parameters
 from helpers.recipes import TrainingConfig
@@ -15,7 +15,12 @@ from helpers.training import History, Metrics
 
 
 def make_result(
-    history: History, test: Metrics, model: nn.Module, data: ImageData, config: TrainingConfig
+    history: History,
+    test: Metrics,
+    model: nn.Module,
+    data: ImageData,
+    config: TrainingConfig,
+    device: torch.device,
 ) -> dict[str, Any]:
     """What result.json says; seconds and images per second are those of the epochs."""
     return {
@@ -27,7 +32,7 @@ def make_result(
         "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),
         "parameters": count_parameters(model),
         "data_source": data.source,
-        "device": str(next(model.parameters()).device),
+        "device": str(device),
         "precision": history.precision,
         "seed": config.seed,
         "versions": versions(),
@@ -36,7 +41,7 @@ def make_result(
 
 def print_result(title: str, result: dict[str, Any], folder: RunFolder) -> None:
     """The result as a table on standard output."""
-    print_table(
+    print_rows(
         title,
         {
             "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
@@ -51,12 +56,15 @@ def print_result(title: str, result: dict[str, Any], folder: RunFolder) -> None:
     )
 
 
-def print_table(title: str, rows: dict[str, str]) -> None:
-    """Names and values, side by side."""
-    table = Table(title=title, show_header=False)
-    for name, value in rows.items():
-        table.add_row(name, value)
-    Console().print(table)
+def chance_hint(result: dict[str, Any], data: ImageData) -> str:
+    """A line for a model that has learned nothing; empty for others."""
+    largest = data.val.labels.bincount().max().item() / len(data.val)
+    if result["best_val_accuracy"] > largest:
+        return ""
+    return (
+        "hint: on the validation split this model is no better than to name one class always; try "
+        "more --epochs, a smaller --batch-size (more steps) or another --model or --lr"
+    )
 
 
 def draw_figures(

@@ -2,10 +2,8 @@
 
 import argparse
 import copy
-import json
 import os
 import shlex
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -18,16 +16,17 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from commands import report
+from commands import report, terminal
 from commands.flags import make_parser, read_flags, to_store, training_config
-from commands.folder import CONFIG, RESULT, RunFolder, description, write_json
+from commands.folder import CONFIG, LAST, RESULT, RunFolder, description, write_json
 from commands.signals import Stopped, stop_on_signals
 from helpers import processes
 from helpers.data.batches import ImageData
 from helpers.data.load import SampleWarning, load
-from helpers.errors import DataError, RunError, UserError
+from helpers.errors import RunError, UserError
 from helpers.models import build_model, count_parameters
 from helpers.recipes import TrainingConfig, with_epochs
+from helpers.speed import settle_precision
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,
@@ -35,8 +34,11 @@ from helpers.training import (
     best_device,
     check_image_sizes,
     make_optimizer,
+    make_scheduler,
     predict_logits,
+    restore,
     train_epoch,
+    training_batches,
 )
 
 FAILED = 1
@@ -98,47 +100,103 @@ def main(
     0: done. 1: the training diverged, or another process of it was lost. 2: a mistake of the
     user, told in one line. 130 and 143: stopped by Ctrl-C and SIGTERM.
     """
+    terminal.open_streams()
     warnings.showwarning = _plain_warning
     warnings.simplefilter("always", SampleWarning)
     folder = None
     try:
         with stop_on_signals(), ExitStack() as cleanup:
-            flags = read_flags(make_parser(program, description, lightning=lightning), argv)
-            run, finished = prepare(flags, check, cleanup)
+            cleanup.enter_context(processes.joined())
+            run, finished = agree(
+                lambda: start(program, description, argv, lightning, check, cleanup)
+            )
             folder = run.folder
-            if flags.dry_run:
+            if run.flags.dry_run:
                 return dry_run(run)
             if finished is None:
-                cleanup.enter_context(processes.joined(run.device))
                 finished = train_and_measure(run, train)
-            elif flags.plot and processes.is_main():
+            elif run.flags.plot and processes.is_main():
                 draw_again(run)
             return finish(run, finished)
-    except (UserError, DataError, RunError) as error:
+    except UserError as error:
         return _fail(program, str(error), USAGE_ERROR)
     except OSError as error:
         where = f"cannot write {folder.path}" if folder else "cannot go on"
         return _fail(program, f"{where}: {error.strerror or error}", USAGE_ERROR)
     except Diverged as error:
-        return _fail(program, str(error), FAILED)
+        return _fail(program, str(error), FAILED) if processes.is_main() else FAILED
     except torch.OutOfMemoryError:
         return _fail(program, "the device has too little memory: try half the --batch-size", FAILED)
     except Stopped as stopped:
-        return _fail(
-            program, f"stopped by {stopped}; {_how_to_go_on(program, folder)}", stopped.status
-        )
+        message = f"stopped by {stopped}; {_how_to_go_on(program, folder)}"
+        return _fail(program, message, stopped.status) if processes.is_main() else stopped.status
     except RuntimeError as error:
         if not _lost_connection(error):
             raise
-        message = f"another process of this run has ended; {_how_to_go_on(program, folder)}"
-        print(f"{program}: error: {message}", file=sys.stderr)
-        return FAILED
+        said = str(error).strip().splitlines()[0][:200]
+        message = (
+            f"another process of this run has ended ({said}); {_how_to_go_on(program, folder)}"
+        )
+        return _fail(program, message, FAILED)
 
 
 def _fail(program: str, message: str, status: int) -> int:
-    if processes.is_main():
-        print(f"{program}: error: {message}", file=sys.stderr)
+    who = "" if processes.is_main() else f"process {processes.number()}: "
+    if message:
+        terminal.say(f"{program}: error: {who}{message}")
     return status
+
+
+def start(
+    program: str,
+    description: str,
+    argv: list[str] | None,
+    lightning: bool,
+    check: Callable[[Run], object],
+    cleanup: ExitStack,
+) -> tuple[Run, dict[str, Any] | None]:
+    """Everything before the training; see `prepare`."""
+    flags = read_flags(make_parser(program, description, lightning=lightning), argv)
+    return prepare(flags, check, cleanup)
+
+
+def agree(begin: Callable[[], tuple[Run, Any]]) -> tuple[Run, Any]:
+    """Begin in all processes, or in none; what is wrong in one of them is told by the first.
+
+    Raises:
+        UserError: something is wrong here or in another process. Where another one tells it, the
+            message is empty.
+    """
+    begun, mistake = None, ""
+    try:
+        begun = begin()
+    except (UserError, OSError) as error:
+        if processes.world_size() == 1:
+            raise
+        mistake = str(error)
+    mistakes = processes.gathered(mistake)
+    told = [text for text in dict.fromkeys(mistakes) if text]
+    if told:
+        first = f"process {mistakes.index(told[0])}: " if mistakes[0] != told[0] else ""
+        raise UserError(f"{first}{told[0]}" if processes.rank() == 0 else "")
+    run, finished = begun
+    if processes.world_size() > 1:
+        require_same_data(processes.gathered(run.data.identity()))
+    return run, finished
+
+
+def require_same_data(identities: list[dict[str, Any]]) -> None:
+    """Refuse to train one model on different data.
+
+    Raises:
+        UserError: the processes have not all the same; the message says who has what.
+    """
+    for rank, identity in enumerate(identities):
+        if identity["digest"] != identities[0]["digest"]:
+            raise UserError(
+                f"the processes have different data: process 0 has {identities[0]['data_source']}, "
+                f"process {rank} has {identity['data_source']}; give all of them the same"
+            )
 
 
 def _how_to_go_on(program: str, folder: RunFolder | None) -> str:
@@ -152,8 +210,9 @@ def _how_to_go_on(program: str, folder: RunFolder | None) -> str:
 
 def _lost_connection(error: RuntimeError) -> bool:
     """Whether `torch.distributed` says that a process it speaks to is gone."""
-    words = ("gloo", "nccl", "Connection closed by peer", "Connection reset by peer")
-    return isinstance(error, dist.DistError) or any(word in str(error) for word in words)
+    words = ("Connection closed by peer", "Connection reset by peer", "ncclRemoteError")
+    gone = (dist.DistNetworkError, dist.DistStoreError)
+    return isinstance(error, gone) or any(word in str(error) for word in words)
 
 
 def prepare(
@@ -169,14 +228,14 @@ def prepare(
     try:
         run = make_run(flags, cleanup)
         check(run)
-    except (UserError, DataError, RunError):
+    except UserError:
         raise
     except ValueError as error:  # what models and configurations raise
         raise UserError(str(error)) from error
     if flags.resume:
         return run, _go_on(run)
     if processes.is_main() and not flags.dry_run:
-        run.folder.create(to_store(flags, run.config))
+        run.folder.create(to_store(flags, run.config), run.data.identity())
         cleanup.callback(run.folder.release)
     return run, None
 
@@ -194,7 +253,7 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
     check_processes(flags, config)
     if flags.compile:
         check_compiler()
-    folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags)))
+    folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags, config.seed)))
     if flags.resume and processes.is_main():
         folder.reopen()
         cleanup.callback(folder.release)
@@ -211,26 +270,57 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
 
 
 def _go_on(run: Run) -> dict[str, Any] | None:
-    """Take the state of the run that is resumed; return its result if it is finished."""
-    run.state = run.folder.read_state()
+    """Take the state of the run that is resumed; return its result if it is finished.
+
+    Raises:
+        RunError: a file of the run is damaged, or the data are not those that it had.
+    """
+    folder, finished = run.folder, run.folder.read_result()
+    run.state = folder.read_state()
+    folder.check_data(run.data.identity(), run.state)
+    if finished is not None:
+        return finished
     if run.state is not None:
-        for name, now in {
-            "data_source": run.data.source,
-            "world_size": number_of_processes(run.flags),
-        }.items():
-            if run.state.get(name, now) != now:
-                raise UserError(
-                    f"{run.folder.path}: the run had {name} {run.state[name]}, now it is {now}: "
-                    "give it back what it had to resume it"
-                )
+        before, now = run.state.get("world_size", 1), number_of_processes(run.flags)
+        if before != now:
+            raise UserError(f"{folder.path}: the run had {before} processes, now there are {now}")
+        _try_state(run)
     if processes.is_main() and not run.flags.dry_run:
-        run.folder.repair(run.state)
-    return run.folder.read_result()
+        folder.repair(run.state)
+    return None
 
 
-def _new_name(flags: argparse.Namespace) -> Path:
+def _try_state(run: Run) -> None:
+    """Find out before the training whether the state fits, on a copy of the model."""
+    model = copy.deepcopy(run.model)
+    optimizer = make_optimizer(model, run.config)
+    try:
+        restore(run.state, model, optimizer, make_scheduler(optimizer, run.config, 10**6))
+        history = History()
+        history.restore(run.state)
+        history.load_best(model)
+    except Exception as error:  # keys, shapes and types that differ
+        raise RunError(
+            f"{run.folder.path / LAST} is damaged, or of another model: it cannot be resumed"
+        ) from error
+
+
+def _new_name(flags: argparse.Namespace, seed: int) -> Path:
+    """A name that no other run has, also if several start in the same second."""
     name = Path(flags.dataset).name or "images"
-    return Path("runs") / f"{flags.model}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = f"{flags.model}-{name}-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
+    if processes.world_size() > 1:  # all processes have to agree on it
+        stem = processes.from_main(stem)
+    if flags.dry_run or not processes.is_main():
+        return Path("runs") / stem
+    for number in range(1, 10_000):
+        path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    return Path("runs") / stem
 
 
 def choose_device(name: str) -> torch.device:
@@ -260,7 +350,7 @@ def number_of_processes(flags: argparse.Namespace) -> int:
     """How many processes train together: Lightning's flags say so, or `torchrun` does."""
     if hasattr(flags, "devices"):
         return flags.devices * flags.num_nodes
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return processes.world_size()
 
 
 def check_processes(flags: argparse.Namespace, config: TrainingConfig) -> None:
@@ -292,13 +382,18 @@ def check_compiler() -> None:
 
 
 def dry_run(run: Run) -> int:
-    """Try one training step on a copy of the model and show what would be done."""
-    model = copy.deepcopy(run.model)
-    batches = run.data.to(run.device).batches(
-        "train", run.config.batch_size, shuffle=True, augment=run.config.augment
-    )
+    """Try the first step of the run on a copy of the model and show what would be done."""
+    model, config = copy.deepcopy(run.model), run.config
+    batches = training_batches(run.data.to(run.device), config)
+    precision = settle_precision(config.precision, model, batches, announce=False)
     started = time.perf_counter()
-    train_epoch(model, [next(iter(batches))], make_optimizer(model, run.config))
+    train_epoch(
+        model,
+        [next(iter(batches))],
+        make_optimizer(model, config),
+        label_smoothing=config.label_smoothing,
+        precision=precision,
+    )
     seconds = time.perf_counter() - started
     if processes.is_main():
         rows = {"data": run.data.source, "device": str(run.device)}
@@ -307,8 +402,8 @@ def dry_run(run: Run) -> int:
         )
         rows["parameters"] = f"{count_parameters(run.model):,}"
         rows["steps"] = f"{len(batches)} an epoch; the first took {seconds:.2f} s"
-        rows |= {k.replace("_", " "): str(v) for k, v in asdict(run.config).items()}
-        report.print_table(f"dry run: {run.title}; nothing was written", rows)
+        rows |= {k.replace("_", " "): str(v) for k, v in asdict(config).items()}
+        terminal.print_rows(f"dry run: {run.title}; nothing was written", rows)
     return 0
 
 
@@ -327,19 +422,25 @@ def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
             f"(--lr {run.config.lr / 10:g}) or a warm-up (--scheduler cosine --warmup-epochs 1)"
         )
     history.load_best(run.model)
-    result = report.make_result(history, measure(), run.model, run.data, run.config)
+    result = report.make_result(history, measure(), run.model, run.data, run.config, run.device)
     if processes.is_main():
+        write_json(run.folder.path / RESULT, result)  # before anything that may go wrong
         if run.flags.plot:
             draw(run, history)
-        write_json(run.folder.path / RESULT, result)
+        if hint := report.chance_hint(result, run.data):
+            terminal.say(hint)
     return result
 
 
 def draw(run: Run, history: History) -> None:
-    """The figures of a run, whose model has its best weights."""
-    batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
-    logits, labels = predict_logits(run.model, batches, history.precision)
-    report.draw_figures(run.folder, run.title, history, logits, labels, run.data.classes)
+    """The figures of a run, whose model has its best weights; they can fail, the run cannot."""
+    try:
+        batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
+        logits, labels = predict_logits(run.model.to(run.device), batches, history.precision)
+        report.draw_figures(run.folder, run.title, history, logits, labels, run.data.classes)
+    except Exception as error:  # fonts, backends, names with formulas in them, a full disk
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        terminal.say(f"warning: the figures could not be drawn ({reason}); all else is saved")
 
 
 def draw_again(run: Run) -> None:
@@ -355,7 +456,7 @@ def finish(run: Run, result: dict[str, Any]) -> int:
     """Show the result as the user wants it."""
     if processes.is_main():
         if run.flags.json:
-            print(json.dumps(result | {"run_folder": str(run.folder.path)}, indent=2))
+            terminal.print_json(result | {"run_folder": str(run.folder.path)})
         elif not run.flags.quiet:
             report.print_result(run.title, result, run.folder)
     return 0
@@ -363,4 +464,4 @@ def finish(run: Run, result: dict[str, Any]) -> int:
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:
     if processes.is_main():
-        print(f"warning: {message}", file=sys.stderr)
+        terminal.say(f"warning: {message}")

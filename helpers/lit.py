@@ -5,20 +5,16 @@ for bit on the CPU in float32; a test proves it.
 """
 
 import logging
-import signal
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data.batches import Batches, ImageData
-from helpers.errors import UserError
 from helpers.processes import is_main, rank, world_size
 from helpers.progress import Progress
 from helpers.recipes import TrainingConfig
@@ -195,7 +191,7 @@ class HistoryCallback(pl.Callback):
             "epoch": trainer.current_epoch + 1,
             "train_loss": metrics["train_loss"].item(),
             "val_loss": metrics["val_loss"].item(),
-            "val_accuracy": metrics["val_accuracy"].item(),
+            "val_accuracy": metrics["val_hits"].item() / trainer.val_dataloaders.num_images,
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self.started,
             "images_per_second": trainer.train_dataloader.num_images
@@ -209,40 +205,6 @@ class HistoryCallback(pl.Callback):
             self.after_epoch(training_state(model, optimizer, _scheduler(trainer), self.history))
 
 
-class OwnSignals(pl.Callback):
-    """Leaves Ctrl-C and SIGTERM to the program that calls `Trainer.fit`.
-
-    Lightning's own handler of SIGTERM talks to the other processes from within, which can hang
-    when they are in the middle of averaging gradients.
-    """
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self.handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-
-
 def _scheduler(trainer: pl.Trainer) -> Any:
     configs = trainer.lr_scheduler_configs
     return configs[0].scheduler if configs else None
-
-
-def make_loggers(names: list[str], folder: Path) -> list[Logger] | bool:
-    """Lightning's own loggers by name, csv or tensorboard, writing below `folder`.
-
-    Raises:
-        UserError: TensorBoard is wanted and not installed.
-    """
-    loggers: list[Logger] = []
-    if "csv" in names:
-        loggers.append(CSVLogger(folder, name="lightning_csv", version=""))
-    if "tensorboard" in names:
-        try:
-            loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
-        except ModuleNotFoundError as error:
-            raise UserError(
-                "--logger tensorboard: TensorBoard is not installed; pip install tensorboard"
-            ) from error
-    return loggers or False

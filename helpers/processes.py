@@ -8,8 +8,8 @@ Lightning; the averaging of gradients is that of `torch.nn.parallel.DistributedD
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
@@ -28,35 +28,73 @@ def world_size() -> int:
 def is_main() -> bool:
     """Whether this is the one process that talks to the user and writes files.
 
-    Known before the processes have joined, too: from the environment that torchrun, Lightning
-    and SLURM give to each of them.
+    What the environment says of ranks does not count by itself: a sweep under SLURM, say, sets
+    such variables in programs that have nothing to do with each other.
     """
-    if _joined():
-        return dist.get_rank() == 0
-    if "RANK" in os.environ:
-        return os.environ["RANK"] == "0"
-    return all(os.environ.get(n, "0") == "0" for n in ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+    return number() == 0
+
+
+def number() -> int:
+    """This process's number, known as soon as it is clear that it is one of several."""
+    return rank() if _joined() else _Expected.rank
+
+
+class _Expected:
+    """The number that a process will have in a group that Lightning has still to form."""
+
+    rank = 0
+
+
+def expect(rank: int) -> None:
+    """Note the number that this process will have in the group that it is about to join."""
+    _Expected.rank = rank
+
+
+def environment(name: str) -> int | None:
+    """A whole number in the environment, if there is one that makes sense."""
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() else None
+
+
+def launched() -> int:
+    """How many processes a launcher such as `torchrun` has started to train together; else 1."""
+    size, rank = environment("WORLD_SIZE"), environment("RANK")
+    if size is None or rank is None or rank >= size or "MASTER_ADDR" not in os.environ:
+        return 1
+    return size
 
 
 def local_rank() -> int:
-    """This process's number on its own machine, as torchrun, Lightning or SLURM gave it."""
-    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+    """This process's number on its own machine, if it is one of several."""
+    if world_size() == 1 and _Expected.rank == 0 and launched() == 1:
+        return 0
+    found = environment("LOCAL_RANK")
+    return found if found is not None else environment("SLURM_LOCALID") or 0
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[None]:
-    """Join the other processes where `torchrun` started several, and leave them at the end.
+def joined() -> Iterator[None]:
+    """Join the other processes where a launcher started several, and leave them at the end.
 
-    On the CPU they speak through gloo; elsewhere `torch.distributed` chooses.
+    On the CPU they speak through gloo, GPUs through NCCL: `torch.distributed` sees to it.
     """
-    if _joined() or int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+    if _joined() or launched() == 1:
         yield
         return
-    dist.init_process_group("gloo" if device.type == "cpu" else None)
+    dist.init_process_group()
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def gathered(value: Any) -> list[Any]:
+    """The value of every process, in the order of their numbers; all must call this."""
+    if world_size() == 1:
+        return [value]
+    found: list[Any] = [None] * world_size()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def wrap(model: nn.Module) -> nn.Module:

@@ -1,13 +1,18 @@
 """How a model is trained: every setting, and the ones that this course found good."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from helpers.speed import PRECISIONS
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULERS = ("none", "step", "linear", "cosine", "onecycle")
+
+
+def _setting(default: Any, text: str) -> Any:
+    """A field of TrainingConfig; its text is the help of the flag of the same name, too."""
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
@@ -25,28 +30,37 @@ class TrainingConfig:
         ValueError: a value is out of its range; the message is one line.
     """
 
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    scheduler: str = "none"
-    warmup_epochs: float = 0.0
-    label_smoothing: float = 0.0
-    augment: bool = False
-    image_sizes: tuple[int, ...] = ()
-    early_stopping: int = 0
-    precision: str = "fp32"
-    seed: int = 0
+    epochs: int = _setting(10, "passes over the training images")
+    batch_size: int = _setting(128, "images per step, of all processes")
+    optimizer: str = _setting("adam", ", ".join(OPTIMIZERS))
+    lr: float = _setting(1e-3, "learning rate, the schedule's highest")
+    momentum: float = _setting(0.9, "of sgd and rmsprop")
+    nesterov: bool = _setting(False, "Nesterov's momentum, of sgd")
+    weight_decay: float = _setting(0.0, "pull of the weights towards 0")
+    scheduler: str = _setting("none", f"of the learning rate: {', '.join(SCHEDULERS)}")
+    warmup_epochs: float = _setting(0.0, "epochs of linear warm-up")
+    label_smoothing: float = _setting(0.0, "part of the target given to all classes")
+    augment: bool = _setting(False, "shift and flip training images")
+    image_sizes: tuple[int, ...] = _setting(
+        (), "sizes of training images, such as 16,24,32, each for an equal part of the epochs; "
+        "full: as they are"
+    )  # fmt: skip
+    early_stopping: int = _setting(
+        0, "stop after so many epochs without a better validation accuracy; 0: never"
+    )
+    precision: str = _setting(
+        "fp32", f"{', '.join(PRECISIONS)}; auto takes the faster one, after a trial"
+    )
+    seed: int = _setting(0, "of everything random")
 
     def __post_init__(self) -> None:
         _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_choice("scheduler", self.scheduler, SCHEDULERS)
         _require_choice("precision", self.precision, PRECISIONS)
-        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
-        _require(self.batch_size >= 1, "batch size", self.batch_size, "at least 1")
+        _require(1 <= self.epochs <= 100_000, "epochs", self.epochs, "from 1 to 100,000")
+        _require(
+            1 <= self.batch_size < 2**31, "batch size", self.batch_size, "from 1 to 2147483647"
+        )
         _require(0 < self.lr < math.inf, "learning rate", self.lr, "a number above 0")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
         _require(0 <= self.weight_decay < math.inf, "weight decay", self.weight_decay, "0 or more")
@@ -87,7 +101,7 @@ def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices)}")
 
 
-def recipe(model_name: str, dataset_name: str, size: str = "large") -> TrainingConfig:
+def recipe(model_name: str, dataset_name: str) -> TrainingConfig:
     """The settings this course found good, on the validation split, for a model and data set.
 
     Data sets other than MNIST (an own folder, the drawn stand-in) take those of CIFAR-10.

@@ -79,7 +79,9 @@ def settle_precision(wanted: str, model: nn.Module, batches: Batches, announce: 
 
 # The names of glibc's options, from its malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_BLOCK = 2**30  # bytes; above this a block is given back at once, as it would be anyway
+# Bytes; above this a block is given back at once, as it would be anyway. Before its version 2.35
+# glibc takes nothing above the second number.
+LARGEST_BLOCKS = (2**30, 2**25)
 NEVER_TRIM = 2**31 - 1
 
 
@@ -95,8 +97,8 @@ def keep_freed_memory() -> bool:
         Whether it could be asked: only glibc, on Linux, can.
     """
     try:
-        library = ctypes.CDLL(None)
-        kept = library.mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
-        return bool(kept and library.mallopt(M_TRIM_THRESHOLD, NEVER_TRIM))
+        mallopt = ctypes.CDLL(None).mallopt
+        kept = any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST_BLOCKS)
+        return bool(mallopt(M_TRIM_THRESHOLD, NEVER_TRIM) and kept)
     except (AttributeError, OSError, TypeError):  # another C library, or Windows
         return False

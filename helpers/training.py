@@ -4,6 +4,7 @@ Chapter 2 writes this loop out in the open; here it gains what a real run needs:
 optimizer and learning-rate schedule, a history, the best weights, and a way to continue.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -205,7 +206,7 @@ def evaluate(
         correct += (logits.argmax(dim=1) == labels).sum()
         count += len(labels)
     loss_sum, correct, count = sum_over_processes(loss_sum, correct, count)
-    return Metrics((loss_sum / count).item(), (correct.float() / count).item())
+    return Metrics((loss_sum / count).item(), correct.item() / count.item())
 
 
 def train_epoch(
@@ -330,10 +331,11 @@ def training_batches(data: ImageData, config: TrainingConfig) -> Batches:
 
 @torch.no_grad()
 def check_image_sizes(model: nn.Module, data: ImageData, config: TrainingConfig) -> None:
-    """Find out before training whether the images can have the sizes that `config` names.
+    """Find out before training whether the model can take the batches that `config` makes.
 
     Raises:
-        ValueError: a size is larger than the images are, or the model cannot take it.
+        ValueError: a size is larger than the images are, the model cannot take it, or the last
+            batch of an epoch has one image only and the model needs more.
     """
     channels, height, width = data.image_shape
     wanted = ",".join(map(str, config.image_sizes))
@@ -349,6 +351,18 @@ def check_image_sizes(model: nn.Module, data: ImageData, config: TrainingConfig)
                 f"image sizes {wanted}: the model cannot take {size} x {size} pixels"
             ) from error
     model.train(training)
+    last = len(data.train) % config.batch_size or config.batch_size
+    if last // world_size() == 1:
+        sides = [(size, size) for size in {*config.image_sizes}] or [(height, width)]
+        trial = copy.deepcopy(model).train()
+        try:
+            for side in sides:
+                trial(torch.zeros(1, channels, *side, device=device))
+        except ValueError as error:  # batch normalisation takes no mean over a single number
+            raise ValueError(
+                f"batch size {config.batch_size}: the last batch of an epoch has one image, and "
+                "batch normalisation needs two; choose another batch size"
+            ) from error
 
 
 def start_epoch(batches: Batches, epoch: int) -> None:
@@ -365,11 +379,11 @@ def training_state(
 ) -> dict[str, Any]:
     """Everything that training needs to go on after an epoch: tensors and plain values only.
 
-    The keys: model and optimizer (state dicts), scheduler, rows, best_epoch, best_model (a state
-    dict), precision, world_size.
+    It is a copy, which stays what it is while the training goes on. The keys: model and optimizer
+    (state dicts), scheduler, rows, best_epoch, best_model (a state dict), precision, world_size.
     """
     schedule = {} if scheduler is None else scheduler.state_dict()
-    return {
+    state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         # A schedule's functions are made anew from the configuration; only numbers are kept.
@@ -380,6 +394,7 @@ def training_state(
         "precision": history.precision,
         "world_size": world_size(),
     }
+    return copy.deepcopy(state)
 
 
 def restore(
@@ -390,6 +405,6 @@ def restore(
 ) -> None:
     """Put model, optimizer and schedule where `training_state` found them."""
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # it would train on in these
     if scheduler is not None:
         scheduler.load_state_dict(state["scheduler"])

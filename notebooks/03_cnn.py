@@ -765,7 +765,7 @@ confirm(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
 
 # %%
 def final_recipe(name):
-    config = replace(recipe("cnn", name, "large"), precision="auto")
+    config = replace(recipe("cnn", name), precision="auto")
     epochs = {"mnist": 2, "cifar10": 3}[name]
     return budget(
         full=config, fast=replace(config, epochs=epochs, batch_size=64, lr=0.05)

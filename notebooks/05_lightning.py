@@ -543,7 +543,7 @@ def read_log(trainer):
 
 # %%
 part = mnist.subset(budget(full=3_000, fast=800))
-settled = replace(recipe("cnn", "mnist", "small"), epochs=3, lr=0.02, seed=1)
+settled = replace(recipe("cnn", "mnist"), epochs=3, lr=0.02, seed=1)
 loop_model, history = with_loop("cnn", part, settled)
 lit_model, trainer = with_lightning(
     "cnn", part, settled, logger=CSVLogger(folder, name="parity")
@@ -963,7 +963,7 @@ for name, count in (
 ):
     data = mnist.subset(count)
     passes = budget(full=2, fast=1)
-    once = replace(recipe(name, "mnist", "small"), epochs=passes, augment=False)
+    once = replace(recipe(name, "mnist"), epochs=passes, augment=False)
     times = {with_loop: [], with_lightning: []}
     for repeat in range(3):
         for run in times:
@@ -1009,7 +1009,7 @@ confirm(
 # Now in earnest: the small CNN on all of the training images, with the recipe that chapter 3 used, by both. `accelerator="auto"` takes a GPU if there is one; nothing else changes. The weights with the best validation accuracy are kept. The test split has to wait until the end of the chapter.
 
 # %%
-full_config = recipe("cnn", "mnist", "small")
+full_config = recipe("cnn", "mnist")
 full_config = replace(
     full_config, batch_size=budget(full=full_config.batch_size, fast=32)
 )

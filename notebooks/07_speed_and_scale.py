@@ -458,7 +458,7 @@ def train(name, model_name, config):
     print(f"{name}: {points[-1][1]:.1f} % after {points[-1][0]:.1f} s")
 
 
-standard = recipe("cnn", "cifar10", "large")
+standard = recipe("cnn", "cifar10")
 standard = replace(
     standard,
     precision="auto",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import commands.run
 import lightning_train
 import train
-from commands import report
+from commands import terminal
 from commands.flags import DEFAULTS, TRAINING, make_parser, read_flags
 from commands.folder import load_checkpoint
 from helpers.errors import UserError
@@ -35,7 +35,7 @@ def run(argv, script="train.py"):
     words = [str(word) for word in argv]
     own = {}
     if script.startswith("lightning"):
-        own = {"lightning": True, "check": lightning_train.make_trainer}
+        own = {"lightning": True, "check": lightning_train.check}
     with warnings.catch_warnings():
         return commands.run.main(script, "", SCRIPTS[script], words, **own)
 
@@ -237,7 +237,7 @@ def test_every_flag_has_a_help_text_and_a_group(capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--strategy", "magic"], "Lightning cannot use these --devices or --strategy"),
+        (["--strategy", "magic"], "Lightning cannot start"),
         (["--devices", "0"], "--devices and --num-nodes must be at least 1"),
         (["--num-nodes", "-1"], "--devices and --num-nodes must be at least 1"),
         (["--devices", "3"], "must be a multiple of the number of processes, 3"),
@@ -356,5 +356,5 @@ def test_any_flags_train_or_give_one_clear_line(flags, script, tiny, tmp_path_fa
 
 def test_the_result_table_fits_a_narrow_terminal(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
-    report.print_table("title", {"name": "value " * 30})
+    terminal.print_rows("title", {"name": "value " * 30})
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 60

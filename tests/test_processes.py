@@ -141,7 +141,7 @@ def test_a_cnn_in_two_processes_learns_as_in_one(launcher, tmp_path):
     data = load("mnist", mode="sample")
     state = load_checkpoint(tmp_path / "two" / "last.pt")
     model = build_model("cnn", data.image_shape, data.num_classes, "small")
-    config = with_changes(recipe("cnn", "mnist", "small"), changes)
+    config = with_changes(recipe("cnn", "mnist"), changes)
     history = fit(model, data, config, device="cpu", progress=False)
     for one, two in zip(history.rows, state["rows"], strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.05)

@@ -55,7 +55,9 @@ def folders(tmp_path_factory):
 def test_run_folder_holds_what_the_text_promises(folders, script):
     folder = folders / script
     names = {path.name for path in folder.iterdir() if path.name != ".lock"}
-    assert names == {"config.json", "metrics.csv", "result.json", "last.pt", "best.pt"}
+    assert names == {
+        *("config.json", "data.json", "metrics.csv", "result.json", "last.pt", "best.pt")
+    }
     lines = (folder / "metrics.csv").read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS) and len(lines) == 3
     result = json.loads((folder / "result.json").read_text())
@@ -181,7 +183,7 @@ def parse(*argv):
 
 
 def test_flags_that_are_not_given_take_the_recipe():
-    assert parse("--model", "cnn", "--size", "large") == recipe("cnn", "mnist", "large")
+    assert parse("--model", "cnn", "--size", "large") == recipe("cnn", "mnist")
     assert parse("--model", "linear", "--dataset", "cifar10") == recipe("linear", "cifar10")
     assert parse("--epoch", "3").epochs == 3
     assert parse("--no-augment").augment is False

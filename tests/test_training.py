@@ -110,7 +110,7 @@ def test_a_continued_run_equals_one_that_never_stopped(data, optimizer, schedule
         epochs=4, batch_size=64, optimizer=optimizer, scheduler=scheduler, augment=True
     )
     states = []
-    whole, history = train(data, config, after_epoch=lambda state: states.append(torch_copy(state)))
+    whole, history = train(data, config, after_epoch=lambda state: states.append(state))
     model = build_model("linear", data.image_shape, data.num_classes, seed=9)
     rest = fit(model, data, config, device=CPU, progress=False, state=states[1])
     assert same_weights(whole, model)
@@ -122,23 +122,11 @@ def test_a_continued_run_equals_one_that_never_stopped(data, optimizer, schedule
 def test_a_continued_run_goes_on_with_images_of_its_epoch_s_size(data):
     config = TrainingConfig(epochs=4, batch_size=64, augment=True, image_sizes=(16, 20, 28))
     states = []
-    whole, history = train(
-        data, config, "cnn", after_epoch=lambda state: states.append(torch_copy(state))
-    )
+    whole, history = train(data, config, "cnn", after_epoch=lambda state: states.append(state))
     for done in (1, 3):  # in the middle of a size, and where the size changes
         model = build_model("cnn", data.image_shape, data.num_classes, "small", seed=9)
         rest = fit(model, data, config, device=CPU, progress=False, state=states[done - 1])
         assert same_weights(whole, model) and rest["train_loss"] == history["train_loss"]
-
-
-def torch_copy(state):
-    """A state as it comes back from a file."""
-    import io
-
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 def test_lightning_measures_the_test_split_as_evaluate_does(data):
@@ -150,7 +138,7 @@ def test_lightning_measures_the_test_split_as_evaluate_does(data):
     trainer.fit(module, datamodule=ImageDataModule(data, config))
     measured = trainer.test(module, datamodule=ImageDataModule(data, config), verbose=False)[0]
     expected = evaluate(model, data.batches("test", 500))
-    assert measured["test_accuracy"] == expected.accuracy
+    assert measured["test_hits"] / len(data.test) == expected.accuracy
     assert measured["test_loss"] == expected.loss
 
 
@@ -212,7 +200,7 @@ def test_layers_that_draw_random_numbers_draw_the_same_when_a_run_goes_on(data):
 
     config, states = replace(FAST_RUN, epochs=3), []
     whole, other = with_dropout(0), with_dropout(1)
-    keep = {"after_epoch": lambda state: states.append(torch_copy(state))}
+    keep = {"after_epoch": lambda state: states.append(state)}
     fit(whole, data, config, device=CPU, progress=False, **keep)
     torch.rand(5)  # what ran before must not matter
     fit(other, data, config, device=CPU, progress=False, state=states[0])

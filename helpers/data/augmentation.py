@@ -1,19 +1,10 @@
 """Shift, mirror and resize whole batches of images."""
 
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, read_prepared
-from helpers.errors import DataError
 
 RESIZED_AT_ONCE = 2000  # images; as float32 they take four times the memory of their bytes
 
@@ -37,7 +28,6 @@ class Augmentation:
         return replace(self, shift=round(self.shift * factor))
 
 
-
 @dataclass(frozen=True)
 class Moves:
     """What augmentation does to each of `N` images: shifts in pixels and whether it is mirrored.
@@ -53,7 +43,6 @@ class Moves:
         return Moves(self.rows[index], self.columns[index], self.mirrored[index])
 
 
-
 def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generator) -> Moves:
     """Draw how each of `count` images is shifted and whether it is mirrored.
 
@@ -65,7 +54,6 @@ def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generato
     reach = augmentation.shift
     rows, columns = torch.randint(-reach, reach + 1, (2, count), generator=generator)
     return Moves(rows, columns, mirrored)
-
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
@@ -80,7 +68,6 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     """
     moves = draw_moves(len(images), augmentation, generator)
     return Crops(images, augmentation).take(torch.arange(len(images)), moves)
-
 
 
 class Crops:
@@ -128,7 +115,6 @@ class Crops:
         return moved.view(len(index), channels, height, width)
 
 
-
 def _reflect(images: Tensor, width: int, dim: int) -> Tensor:
     """Mirror `width` pixels beyond both ends of a dimension, without repeating the edge.
 
@@ -137,7 +123,6 @@ def _reflect(images: Tensor, width: int, dim: int) -> Tensor:
     before = images.narrow(dim, 1, width).flip(dim)
     after = images.narrow(dim, images.shape[dim] - 1 - width, width).flip(dim)
     return torch.cat([before, images, after], dim)
-
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -151,4 +136,3 @@ def resize(images: Tensor, size: int) -> Tensor:
         smooth = F.interpolate(old.float(), (size, size), mode="bilinear", antialias=True)
         new.copy_(smooth.round_().clamp_(0, 255))
     return resized
-

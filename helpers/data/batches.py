@@ -1,25 +1,15 @@
 """A data set in memory: its splits, and the batches that training takes from them."""
 
-import os
-import warnings
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
-
-import numpy as np
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-
-from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, read_prepared
-from helpers.errors import DataError
 
 from helpers.data.augmentation import Augmentation, Crops, draw_moves, resize
-
 
 
 @dataclass(frozen=True)
@@ -37,7 +27,6 @@ class Split:
 
     def to(self, device: torch.device | str) -> "Split":
         return Split(self.images.to(device), self.labels.to(device))
-
 
 
 class Batches:
@@ -149,7 +138,6 @@ class Batches:
             yield self.data.normalise(images), self.split.labels.index_select(0, on_device)
 
 
-
 @dataclass(frozen=True)
 class ImageData:
     """A data set in memory: three splits, class names, and what is needed to normalise.
@@ -244,7 +232,6 @@ class ImageData:
         )
 
 
-
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 images `N x C x H x W` to float32, with one mean and standard deviation a channel.
 
@@ -252,8 +239,7 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
         mean: in units of [0, 1], as in `ImageData` and in a checkpoint; `std` likewise.
     """
     scale, offset = _scale_and_offset(tuple(mean), tuple(std), images.device)
-    return images.to(torch.float32).mul_(scale).sub_(offset)
-
+    return images.to(torch.float32, copy=True).mul_(scale).sub_(offset)
 
 
 @lru_cache
@@ -265,7 +251,5 @@ def _scale_and_offset(
     return 1 / (255 * stds), means / stds
 
 
-
 def _channels(numbers: Sequence[float], device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
-

@@ -28,7 +28,15 @@ import filelock
 import numpy as np
 from torchvision.datasets import CIFAR10, MNIST
 
-from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, plain, read_prepared, set_aside, write_prepared
+from helpers.data.npz import (
+    IMAGE_SHAPES,
+    DamagedFileError,
+    MissingFileError,
+    plain,
+    read_prepared,
+    set_aside,
+    write_prepared,
+)
 from helpers.errors import DataError
 from helpers.progress import download_bar
 

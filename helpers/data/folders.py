@@ -21,8 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.data.pictures import find_images, is_hidden, read_image, squeeze
-from helpers.errors import printable
-from helpers.errors import DataError
+from helpers.errors import DataError, printable
 
 SIDE = 32  # pixels
 SPLIT_NAMES = ("train", "test", "val", "valid", "validation")

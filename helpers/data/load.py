@@ -13,21 +13,16 @@ COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-
-from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, read_prepared
-from helpers.errors import DataError
 
 from helpers.data.augmentation import Augmentation
 from helpers.data.batches import ImageData, Split
+from helpers.data.npz import IMAGE_SHAPES, DamagedFileError, MissingFileError, read_prepared
+from helpers.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).resolve().parent / "sample"
@@ -44,7 +39,6 @@ FOLDER_TEST_FRACTION = 0.2
 
 class SampleWarning(UserWarning):
     """The bundled sample stands in for the full data set."""
-
 
 
 def load(
@@ -89,7 +83,6 @@ def load(
     return _assemble(name, title, arrays, source, False, val_fraction)
 
 
-
 def _sample_notice(name: str, error: DataError) -> str:
     line = "!" * 78
     stands_in = {
@@ -103,7 +96,6 @@ def _sample_notice(name: str, error: DataError) -> str:
     )
 
 
-
 def _sample(name: str, val_fraction: float) -> ImageData:
     key, title = {
         "mnist": ("mnist", "MNIST (sample)"),
@@ -111,7 +103,6 @@ def _sample(name: str, val_fraction: float) -> ImageData:
     }[name]
     arrays, source = read_prepared(SAMPLE / f"{key}.npz")
     return _assemble(key, title, arrays, source, True, val_fraction)
-
 
 
 def _assemble(
@@ -138,13 +129,11 @@ def _assemble(
     )
 
 
-
 def _build(*, training: Split, val_fraction: float, **fields: object) -> ImageData:
     in_val = stratified_mask(training.labels, val_fraction)
     train = training[~in_val]
     mean, std = channel_statistics(train.images)
     return ImageData(train=train, val=training[in_val], mean=mean, std=std, **fields)  # type: ignore[arg-type]
-
 
 
 def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
@@ -159,7 +148,6 @@ def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
         count = min(max(1, round(len(members) * fraction)), max(len(members) - 1, 0))
         chosen[members[torch.randperm(len(members), generator=generator)[:count]]] = True
     return chosen
-
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -179,16 +167,13 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(means), tuple(stds)
 
 
-
 def _channels_first(images: np.ndarray) -> Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(images))
     return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2).contiguous()
 
 
-
 def _labels(labels: np.ndarray) -> Tensor:
     return torch.from_numpy(labels.reshape(-1).astype(np.int64))
-
 
 
 def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
@@ -199,7 +184,6 @@ def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
         from helpers.data.download import provide
 
         return provide(name, folder)
-
 
 
 def _from_folder(folder: Path, val_fraction: float) -> ImageData:
@@ -226,7 +210,5 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     )
 
 
-
 def _split(images: np.ndarray, labels: np.ndarray) -> Split:
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels))
-
