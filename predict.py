@@ -2,16 +2,17 @@
 
 What comes out: the most probable classes of every picture, as a table or, with --json, as a list.
 
-    [{"path": "cat.jpg", "predictions": [{"class": "cat", "probability": 0.97}, …]}, …]
+    [{"path": "cat.jpg", "read_as": "resized to 32 x 32", "unsure": false,
+      "predictions": [{"class": "cat", "probability": 0.97}, …]}, …]
 
 Exit status: 0, every picture was predicted; 1, there were pictures, but one or more could not be
-read (one line each on standard error says which and why; the others were predicted, and with
---json the output is a whole list, in the worst case an empty one); 2, nothing to do: a wrong flag
-or checkpoint, or no picture under any of the names given (standard output stays empty).
+read (one line each on standard error says which and why) or showed no digit (no predictions, and
+`read_as` says why); the others were predicted, and with --json the output is a whole list; 2,
+nothing to do: a wrong flag or checkpoint, or no picture under any of the names given (standard
+output stays empty).
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -21,36 +22,46 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from commands.flags import Parser
+from commands import terminal
+from commands.flags import Parser, out_path
 from commands.predictor import Guess, Predictor, load_predictor
 from commands.run import USAGE_ERROR, choose_device
 from helpers.data.pictures import find_images, read_image
-from helpers.errors import DataError, RunError, UserError, printable
+from helpers.errors import DataError, UserError, printable
 
 PROGRAM = "predict.py"
 STANDARD_INPUT = "-"
 INCOMPLETE = 1
 BATCH_SIZE = 64
+UNSURE = 0.5  # an answer with a lower probability is marked
 HOW = """\
 Models with one channel (MNIST) expect one digit a picture. Dark ink on light paper and light ink
 on a dark ground are both understood: if the median of the border is lighter than the middle
 between the darkest and the lightest pixel, the picture is inverted. The digit is then fitted into
-20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is 28 x 28 with a
-black ground already stays as it is. Models in colour see the whole picture, resized to the size
-they were trained on, as in training on a folder of images. Transparent parts count as white.
-Exit status: 0 all pictures predicted, 1 some could not be read, 2 nothing to do."""
+20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is made like them
+already stays as it is. Models in colour see the whole picture, resized to the size they were
+trained on, as in training on a folder of images. Transparent parts count as white, or as black if
+nothing could be seen on white. An answer with a probability below 50 % is marked as unsure.
+Exit status: 0 all pictures predicted, 1 some could not be read or show no digit, 2 nothing to
+do."""
 
 
 class Answer(NamedTuple):
-    """A picture's name, how it was read, and the classes that the model finds most probable."""
+    """A picture's name, how it was read, and the classes that the model finds most probable.
+
+    There are no guesses where no digit can be seen; `read_as` says so.
+    """
 
     path: str
     read_as: str
     guesses: list[Guess]
+
+    @property
+    def unsure(self) -> bool:
+        return not self.guesses or self.guesses[0].probability < UNSURE
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -64,7 +75,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="picture files, folders (with all picture files inside them, also in folders "
         "further in), or - for standard input",
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="best.pt of a run folder")
+    text = "a run's folder, or its best.pt"
+    parser.add_argument("--checkpoint", type=out_path, metavar="PATH", required=True, help=text)
     parser.add_argument("--top", type=int, default=3, metavar="K", help="classes (default: 3)")
     parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps … (default: auto)")
@@ -80,19 +92,19 @@ class Pictures:
 
     def complain(self, message: object) -> None:
         self.failed += 1
-        print(f"{PROGRAM}: {message}", file=sys.stderr)
+        terminal.say(f"{PROGRAM}: {message}")
 
     def sources(self) -> Iterator[tuple[str, Path | IO[bytes]]]:
         """The name and the path, or the open file, of every picture."""
         for name in self.names:
-            path = Path(name)
-            if name == STANDARD_INPUT and sys.stdin is None:
-                self.complain("cannot read standard input: it is closed")
+            path = Path(name).expanduser()
+            if not name.strip():
+                self.complain("a name is empty: is a variable not set?")
             elif name == STANDARD_INPUT:
                 yield name, sys.stdin.buffer
             elif os.path.isdir(path):
                 yield from self._inside(path)
-            elif os.path.exists(name):
+            elif os.path.exists(path):
                 yield name, path
             else:
                 self.complain(f"cannot read {printable(name)}: no such file")
@@ -106,8 +118,8 @@ class Pictures:
             self.complain(f"no picture in the folder {printable(folder)}")
         yield from ((str(path), path) for path in paths)
 
-    def read(self, predictor: Predictor) -> Iterator[tuple[str, str, torch.Tensor]]:
-        """The name, how it was read, and the uint8 pixels `C x H x W` of every picture."""
+    def read(self, predictor: Predictor) -> Iterator[tuple[str, str, torch.Tensor | None]]:
+        """The name, how it was read, and the uint8 pixels `C x H x W`, if any, of every picture."""
         for name, source in self.sources():
             self.found += 1
             try:
@@ -116,22 +128,29 @@ class Pictures:
                 self.complain(error)
                 continue
             pixels, read_as = predictor.prepare(image)
-            yield name, read_as, torch.from_numpy(pixels.copy())
+            self.failed += pixels is None
+            yield name, read_as, None if pixels is None else torch.from_numpy(pixels.copy())
 
 
 def predict(predictor: Predictor, pictures: Pictures, top: int) -> Iterator[Answer]:
     """Read and predict the pictures batch by batch, in the order of the arguments."""
     reading = pictures.read(predictor)
     while batch := list(islice(reading, BATCH_SIZE)):
-        names, notes, pixels = zip(*batch, strict=True)
-        guesses = predictor.best(torch.stack(pixels), top)
-        yield from map(Answer, names, notes, guesses)
+        seen = [pixels for _, _, pixels in batch if pixels is not None]
+        guesses = iter(predictor.best(torch.stack(seen), top) if seen else [])
+        for name, note, pixels in batch:
+            yield Answer(name, note, [] if pixels is None else next(guesses))
 
 
 def as_json(answer: Answer) -> dict[str, object]:
     """One picture's predictions as plain values, best first."""
     predictions = [{"class": name, "probability": value} for name, value in answer.guesses]
-    return {"path": answer.path, "predictions": predictions}
+    return {
+        "path": answer.path,
+        "read_as": answer.read_as,
+        "unsure": answer.unsure,
+        "predictions": predictions,
+    }
 
 
 def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
@@ -143,15 +162,18 @@ def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
         table.add_column("read as", overflow="fold")
     for answer in answers:
         table.add_section()
-        for rank, (name, probability) in enumerate(answer.guesses):
-            cells = [printable(answer.path), printable(name), f"{100 * probability:.2f} %"]
+        for rank, (name, probability) in enumerate(answer.guesses or [("—", None)]):
+            share = "" if probability is None else f"{100 * probability:.2f} %"
+            if rank == 0 and answer.guesses and answer.unsure:
+                share = f"unsure: {share}"
+            cells = [printable(answer.path), printable(name), share]
             if predictor.reads_digits:
                 cells.append(answer.read_as)
             if rank:  # what holds for the whole picture stands in its first row
                 cells[0], cells[3:] = "", []
             # Text, because a name such as [red].png is no instruction to change the colour.
             table.add_row(*map(Text, cells))
-    Console().print(table)
+    terminal.print_table(table)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -170,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
     if not pictures.found:
         return USAGE_ERROR  # each name has had its line
     if args.json:
-        print(json.dumps([as_json(answer) for answer in answers], indent=2))
+        terminal.print_json([as_json(answer) for answer in answers])
     elif answers:
         print_table(answers, predictor)
     return INCOMPLETE if pictures.failed else 0
@@ -178,23 +200,16 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse and run; a user's mistake is one line and exit status 2."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for a name that it cannot encode
+    terminal.open_streams()
     try:
-        status = run(make_parser().parse_intermixed_args(argv))
-        sys.stdout.flush()
-        return status
-    except (UserError, RunError) as error:
-        print(f"{PROGRAM}: error: {printable(error)}", file=sys.stderr)
+        with terminal.output():  # --help and all else
+            return run(make_parser().parse_intermixed_args(argv))
+    except UserError as error:
+        terminal.say(f"{PROGRAM}: error: {error}")
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped", file=sys.stderr)
+        terminal.say(f"{PROGRAM}: stopped")
         return 130
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # a reader that has gone, such as head, is fine
-            print(f"{PROGRAM}: error: cannot write the output: {error.strerror}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
-        return USAGE_ERROR
 
 
 if __name__ == "__main__":

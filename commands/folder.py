@@ -11,8 +11,10 @@ run that was killed goes on.
 """
 
 import csv
+import errno
 import io
 import json
+import os
 import platform
 import stat
 import warnings
@@ -33,6 +35,8 @@ LAST, BEST = "last.pt", "best.pt"
 FIGURES = ("curves.png", "confusion.png")
 FILES = (CONFIG, DATA, METRICS, RESULT, LAST, BEST, *FIGURES)
 LOCK = ".lock"
+# What file systems say that know no locks.
+NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 CHOSEN = "chosen"  # in config.json: the flags of training that are not the recipe's
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
 RESULT_KEYS = {
@@ -96,18 +100,18 @@ class RunFolder:
     def _acquire(self) -> None:
         try:
             self.lock.acquire()
-        except (NotImplementedError, OSError) as error:
-            if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
-                raise
-            warnings.warn(
-                f"{self.path}: files cannot be locked here, so take care that only one program "
-                "uses this run folder",
-                stacklevel=2,
-            )
         except Timeout as error:
             raise RunError(
                 f"run folder {self.path} is in use by another process: wait for it, or stop it"
             ) from error
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+                raise
+            warnings.warn(
+                f"{self.path}: files cannot be locked here: take care that only one program uses "
+                "this run folder",
+                stacklevel=2,
+            )
 
     def _tidy(self) -> None:
         """Remove what is left of a write that was cut short; only its holder may do so."""
@@ -172,24 +176,20 @@ class RunFolder:
         Raises:
             RunError: something differs, or data.json is damaged.
         """
-        kept = read_json(self.path / DATA) if (self.path / DATA).exists() else state or {}
-        for key, what in (("classes", "classes"), ("images", "numbers of images"), ("digest", "")):
-            before = kept.get(key, now[key])
-            if before == now[key]:
-                continue
-            differ = "their pixels or labels differ"
-            if what:
-                differ = f"it had the {what} {_listed(before)}, now they are {_listed(now[key])}"
-            raise RunError(
-                f"{self.path}: these are not the data of this run: {differ}; give it back its "
-                f"data to resume it, or start another run"
-            )
-        before, source = kept.get("data_source"), now["data_source"]
-        if "digest" not in kept and before not in (None, source):
-            raise RunError(
-                f"{self.path}: the run had the data {before!r}, now they are {source!r}: give it "
-                "back its data to resume it"
-            )
+        stored = read_json(self.path / DATA) if (self.path / DATA).exists() else {}
+        for kept in (stored, state or {}):
+            # The name of the source is compared where there is nothing better.
+            keys = ("classes", "images", "digest" if "digest" in kept else "data_source")
+            for key in keys:
+                before = kept.get(key, now[key])
+                if before != now[key]:
+                    differ = f"its {key} were {_listed(before)}, now they are {_listed(now[key])}"
+                    if key == "digest":
+                        differ = "pixels or labels differ"
+                    raise RunError(
+                        f"{self.path}: these are not the data of this run: {differ}; give it back "
+                        "its data to resume it, or start another run"
+                    )
 
     def save_epoch(self, state: dict[str, Any]) -> None:
         """Store the state after an epoch, `helpers.training.training_state` with a description.
@@ -248,7 +248,7 @@ def require_file(path: Path) -> None:
         RunError: it is a folder, a pipe, a socket or a device, or it is not there.
     """
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RunError(f"cannot read {printable(path)}: {reason}") from error

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from commands.folder import load_checkpoint
+from commands.folder import BEST, load_checkpoint
 from helpers.data.batches import normalise
 from helpers.data.digits import FIELD, read_digit
 from helpers.data.pictures import squeeze
@@ -46,15 +46,17 @@ class Predictor:
         """Whether pictures are prepared like MNIST's (one channel), not resized in colour."""
         return self.image_shape[0] == 1
 
-    def prepare(self, image: Image.Image) -> tuple[np.ndarray, str]:
+    def prepare(self, image: Image.Image) -> tuple[np.ndarray | None, str]:
         """The uint8 pixels `C x H x W` that the model sees, and in words what was done.
+
+        There are no pixels (None) where a digit is wanted and none can be seen.
 
         A model for one channel gets `helpers.data.digits.read_digit`, one for three channels
         `helpers.data.pictures.squeeze`, as in training on a folder.
         """
         if self.reads_digits:
             digit = read_digit(image)
-            return digit.pixels[None], digit.read_as
+            return None if digit.pixels is None else digit.pixels[None], digit.read_as
         _, height, width = self.image_shape
         return squeeze(image, height, width).transpose(2, 0, 1), f"resized to {width} x {height}"
 
@@ -91,14 +93,12 @@ def load_predictor(path: Path, device: torch.device | str | None = None) -> Pred
         RunError: the checkpoint is missing, damaged, not one of this course, or its weights do
             not fit what it says about its model; the message is one line.
     """
-    if os.path.isdir(path):  # unlike the method of Path it takes names of any length
-        raise RunError(f"{printable(path)} is a folder: name the checkpoint in it, such as best.pt")
+    if os.path.isdir(path):  # a run's folder; unlike the method of Path it takes any length
+        path = Path(path) / BEST
+    content = load_checkpoint(path)
     try:
-        content = load_checkpoint(path)
         problem = next(_problems(content), None)
-    except RunError as error:
-        raise RunError(printable(error)) from error
-    except Exception as error:  # damaged bytes make the unpickler raise nearly anything
+    except Exception as error:  # values of any type
         raise RunError(f"damaged or foreign checkpoint {printable(path)}") from error
     if problem:
         raise RunError(f"{printable(path)} is not a checkpoint that can be used: {problem}")

@@ -14,6 +14,8 @@ import pytest
 import torch
 
 import commands.run
+import lightning_train
+import train
 from commands.folder import load_checkpoint
 from helpers import processes
 from helpers.data.load import load
@@ -23,7 +25,7 @@ from helpers.training import evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = "--sample --model linear --epochs 8 --batch-size 120 --device cpu".split()
-TORCHRUN = ["-m", "torch.processes.run", "--nproc-per-node", "2", str(ROOT / "train.py")]
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(ROOT / "train.py")]
 LIGHTNING = [str(ROOT / "lightning_train.py")]
 LAUNCHERS = {
     "torchrun": (TORCHRUN, []),
@@ -80,9 +82,7 @@ def together(tmp_path_factory):
 def test_two_processes_follow_the_curve_of_one(together, tmp_path):
     """Not bit for bit: two halves of a batch are averaged apart, and then together."""
     flags = [*FLAGS, "--quiet", "--out", str(tmp_path / "one")]
-    from train import train
-
-    assert commands.run.main("train.py", "", train, flags) == 0
+    assert commands.run.main("train.py", "", train.train, flags) == 0
     for one, two in zip(curve(tmp_path / "one"), curve(together / "torchrun"), strict=True):
         assert two == pytest.approx(one, rel=1e-4)
 
@@ -100,7 +100,7 @@ def test_two_nodes_train_as_two_processes_do(launcher, together, tmp_path):
     port, flags = free_port(), [*FLAGS, "--out", str(tmp_path / "run")]
     if launcher == "torchrun":
         meet = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}"
-        words = ["-m", "torch.processes.run", *meet.split(), str(ROOT / "train.py"), *flags]
+        words = ["-m", "torch.distributed.run", *meet.split(), str(ROOT / "train.py"), *flags]
         nodes = [launch(words) for _ in range(2)]
     else:
         words = [*LIGHTNING, *flags, "--devices", "1", "--num-nodes", "2", "--strategy", "ddp"]
@@ -188,10 +188,11 @@ def test_a_killed_worker_ends_the_run_which_then_goes_on(launcher, together, tmp
 
 
 def test_a_run_of_two_is_not_resumed_by_one(together, capsys):
-    from train import train
-
-    assert commands.run.main("train.py", "", train, ["--resume", str(together / "torchrun")]) == 2
-    assert "had world_size 2, now it is 1" in capsys.readouterr().err
+    assert (
+        commands.run.main("train.py", "", train.train, ["--resume", str(together / "torchrun")])
+        == 2
+    )
+    assert "had 2 processes" in capsys.readouterr().err
 
 
 def test_a_mistake_is_told_once():
@@ -201,35 +202,58 @@ def test_a_mistake_is_told_once():
 
 
 @pytest.mark.parametrize(
-    ("world", "batch_size", "message"),
-    [("3", "128", "must be a multiple of the number of processes, 3"), ("0", "8", "at least 1")],
+    ("flags", "message"),
+    [
+        (["--devices", "3", "--batch-size", "128"], "multiple of the number of processes, 3"),
+        (["--devices", "0"], "at least 1"),
+    ],
 )
-def test_a_batch_that_cannot_be_shared_is_refused(world, batch_size, message, monkeypatch, capsys):
-    monkeypatch.setenv("WORLD_SIZE", world)
-    flags = ["--sample", "--batch-size", batch_size]
-    assert commands.run.main("train.py", "", lambda run: pytest.fail("must not train"), flags) == 2
+def test_a_batch_that_cannot_be_shared_is_refused(flags, message, capsys):
+    def train(run):
+        pytest.fail("must not train")
+
+    words = ["--sample", *flags]
+    assert commands.run.main("lightning_train.py", "", train, words, lightning=True) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("environment", "main"),
+    "environment",
     [
-        ({}, True),
-        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "0"}, True),
-        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
-        ({"LOCAL_RANK": "1"}, False),
-        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
-        ({"SLURM_PROCID": "3"}, False),
-        # torchrun on the second machine of a SLURM job, and its first process
-        ({"RANK": "0", "SLURM_PROCID": "1"}, True),
+        {"RANK": "2", "LOCAL_RANK": "0"},
+        {"LOCAL_RANK": "1"},
+        {"NODE_RANK": "1"},
+        {"SLURM_PROCID": "3", "SLURM_LOCALID": "3", "SLURM_NTASKS": "4"},
+        {"WORLD_SIZE": ""},
+        {"WORLD_SIZE": "abc", "RANK": "1"},
+        {"WORLD_SIZE": "-1", "RANK": "0", "MASTER_ADDR": "127.0.0.1"},
+        {"WORLD_SIZE": "2", "RANK": "1"},
     ],
 )
-def test_the_main_process_is_known_before_they_join(environment, main, monkeypatch):
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.parametrize("script", ["train.py", "lightning_train.py"])
+def test_a_single_process_trains_and_speaks_whatever_the_environment_says(
+    environment, script, monkeypatch, tmp_path, capsys, tiny_folder
+):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert processes.is_main() is main
+    own = {}
+    if script.startswith("lightning"):
+        own = {"lightning": True, "check": lightning_train.check}
+    flags = ["--require-full", "--data-dir", tiny_folder, "--model", "softmax", "--epochs", "1"]
+    words = [
+        *map(str, flags),
+        "--batch-size",
+        "16",
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "a"),
+    ]
+    module = {"train.py": train, "lightning_train.py": lightning_train}[script]
+    assert commands.run.main(script, "", module.train, words, **own) == 0
+    assert "test accuracy" in capsys.readouterr().out and (tmp_path / "a" / "result.json").exists()
+    assert commands.run.main(script, "", module.train, ["--model", "x"], **own) == 2
+    assert "unknown model" in capsys.readouterr().err
 
 
 def test_alone_nothing_is_wrapped_shared_or_sent():

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy import ndimage
 
 FIELD = 28  # pixels: the side of an MNIST image
 BOX = 20  # the side of the box that the digit itself fits into
@@ -13,39 +14,76 @@ BLACK = 32  # grey value below which a background counts as MNIST's black
 # Of the strongest ink: what is fainter is taken for paper, shadow or noise. Chosen on digits of the
 # validation split, made into pictures of dark ink on unevenly lit, noisy paper.
 PAPER = 0.35
+FAINTEST = 16  # grey levels: what differs less from its ground is no ink
+MOST_INK = 0.7  # part of the picture; a digit leaves more free
+FRAME = 48  # grey levels between a frame and the paper inside it
+SPECK = 0.03  # of the largest part's pixels
 
 
 class Digit(NamedTuple):
-    """uint8 pixels `28 x 28`, light ink on black, and in words how they came about."""
+    """uint8 pixels `28 x 28`, light ink on black (None: no digit), and in words how they came."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray | None
     read_as: str
 
 
 def read_digit(image: Image.Image) -> Digit:
     """Prepare a picture of one digit in the way MNIST's images were prepared.
 
-    Dark ink on light paper is inverted; `is_dark_on_light` decides. A picture that is 28 x 28
-    pixels with a black background after that is left alone: it is one of MNIST's, or made like
-    them. From any other, the background is taken away and `centre_like_mnist` does the rest.
+    Dark ink on light paper is inverted; `is_dark_on_light` decides. A frame round the picture,
+    the background and specks are taken away, and `centre_like_mnist` does the rest. A picture that
+    is boxed and centred as MNIST's are is left alone: it is one of them, or made like them.
 
     Args:
         image: mode "L" or "RGB", any size, one digit on an even background.
     """
-    grey = image.convert("L")
+    grey = _without_frame(image.convert("L"))
     inverted = is_dark_on_light(grey)
     if inverted:
         grey = ImageOps.invert(grey)
     read_as = "dark on light, inverted" if inverted else "light on dark"
     background = float(np.median(_border(grey)))
-    if grey.size == (FIELD, FIELD) and background < BLACK:
+    if _is_like_mnist(np.asarray(grey)):
         return Digit(np.array(grey), f"{read_as}, 28 x 28 kept")
     ink = np.asarray(grey.reduce(max(1, max(grey.size) // LARGEST_SIDE)), dtype=np.float32)
     ink = np.clip(ink - background, 0, None)
+    if ink.max() < FAINTEST:
+        return Digit(None, "no digit: one colour")
     ink[ink < PAPER * ink.max()] = 0
-    if not ink.any():
-        return Digit(np.zeros((FIELD, FIELD), np.uint8), "one colour: no digit")
-    return Digit(centre_like_mnist(ink), read_as)
+    if np.mean(ink > 0) > MOST_INK:
+        return Digit(None, "no digit: ink all over")
+    return Digit(centre_like_mnist(_without_specks(ink)), read_as)
+
+
+def _is_like_mnist(pixels: np.ndarray) -> bool:
+    """Whether a digit on black fits 20 x 20 pixels, with its centre of mass in the middle."""
+    if pixels.shape != (FIELD, FIELD) or np.median(pixels) >= BLACK:
+        return False
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows) or max(np.ptp(rows), np.ptp(columns)) + 1 not in (BOX - 1, BOX):
+        return False
+    centres = (
+        np.average(np.arange(FIELD), weights=pixels.sum(axis=a, dtype=float)) for a in (0, 1)
+    )
+    return all(abs(centre - CENTRE) < 1.05 for centre in centres)
+
+
+def _without_frame(grey: Image.Image) -> Image.Image:
+    """The picture without a frame of another tone, such as the edge of a scan or of a box."""
+    depth = max(2, round(0.06 * min(grey.size)))
+    if min(grey.size) < 4 * depth:
+        return grey
+    inside = grey.crop((depth, depth, grey.width - depth, grey.height - depth))
+    is_frame = abs(np.median(_border(grey)) - np.median(_border(inside))) > FRAME
+    return inside if is_frame else grey
+
+
+def _without_specks(ink: np.ndarray) -> np.ndarray:
+    """The ink without spots that are far smaller than the largest connected part."""
+    parts, count = ndimage.label(ink, structure=np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return np.where((sizes >= SPECK * sizes.max())[parts], ink, 0)
 
 
 def is_dark_on_light(grey: Image.Image) -> bool:

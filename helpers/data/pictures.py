@@ -6,6 +6,7 @@ is asked about the very pixels that it would have been trained on.
 
 import io
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from helpers.errors import DataError, printable
 
 # What counts as a picture inside a folder. Pillow cannot read the last two, which phones write;
 # they are listed so that they are named as unreadable instead of being passed over.
+LARGE, LARGEST = 20_000_000, 250_000_000  # pixels; phones make photographs of 108 million
 IMAGE_SUFFIXES = frozenset(
     ".png .jpg .jpeg .jfif .bmp .gif .tif .tiff .webp .avif .jp2 .ppm .pgm .pbm .tga .ico "
     ".heic .heif".split()
@@ -58,8 +60,8 @@ def read_image(source: Path | IO[bytes], name: str | None = None) -> Image.Image
     """Read the first frame of a picture, upright, on white where it is transparent.
 
     The EXIF orientation is applied. 16-bit, 32-bit and float pictures are brought to 8 bits (see
-    `eight_bits`). A picture that claims more pixels than Pillow's limit for decompression bombs
-    (`PIL.Image.MAX_IMAGE_PIXELS`) is refused before its pixels are unpacked.
+    `eight_bits`). A picture that claims more than LARGEST pixels, as decompression bombs do, is
+    refused before they are unpacked.
 
     Args:
         source: a file's path, or an open binary file, also one that cannot seek.
@@ -77,13 +79,18 @@ def read_image(source: Path | IO[bytes], name: str | None = None) -> Image.Image
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         # Damaged bytes make the many decoders raise nearly every kind of exception.
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST
         try:
             if not isinstance(source, Path):
                 return _decode(source)
+            if not stat.S_ISREG(source.stat().st_mode):
+                raise DataError("it is no file")  # to open a pipe would be to wait for its writer
             with open(source, "rb") as file:
                 return _decode(file)
         except Exception as error:
             raise DataError(f"cannot read {name}: {_reason(error)}") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _decode(file: IO[bytes]) -> Image.Image:
@@ -93,6 +100,8 @@ def _decode(file: IO[bytes]) -> Image.Image:
         raise DataError("the file is empty")
     file.seek(0)
     with Image.open(file) as image:
+        if image.width * image.height > LARGE:
+            image.draft(None, (2000, 2000))  # JPEG can be decoded smaller at once
         image.load()
         try:
             image = ImageOps.exif_transpose(image)
@@ -109,8 +118,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format that can be read"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        limit = Image.MAX_IMAGE_PIXELS
-        return f"it claims more than {limit:,} pixels, which may be a decompression bomb"
+        return f"it claims more than {LARGEST:,} pixels, which may be a decompression bomb"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, MemoryError):
@@ -132,10 +140,18 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     grey = image.mode in ("1", "L", "LA")
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        image = _on_ground(image.convert("RGBA"))
     return image.convert("L" if grey else "RGB")
+
+
+def _on_ground(image: Image.Image) -> Image.Image:
+    """A transparent picture on white, or on black if nothing of it can be seen on white."""
+    for colour in ("white", "black"):
+        found = Image.alpha_composite(Image.new("RGBA", image.size, colour), image)
+        low, high = found.convert("L").getextrema()
+        if high - low >= 32:
+            return found
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def eight_bits(values: np.ndarray, of_16: bool = False) -> np.ndarray:
