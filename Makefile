@@ -32,7 +32,7 @@ book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 	$(BIN)/python -m tools.build_book
 
 lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step
-	$(BIN)/python -m ruff check --quiet .
+	$(BIN)/python -m ruff check --quiet --output-format concise .
 	$(BIN)/python -m ruff format --check --quiet .
 	$(BIN)/typos
 	$(BIN)/python -m tools.frame --check
