@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# The tests of `make check`: no training to the end, no second process that imports torch.
+QUICK := data glossary house models notebooks prose quiz setup_cell training
+
 .DEFAULT_GOAL := help
-.PHONY: help install course book test lab render clean
+.PHONY: help install course book lint check test lab render clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -28,7 +31,16 @@ course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book o
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 	$(BIN)/python -m tools.build_book
 
-test: $(INSTALLED)  ## run all tests, the notebooks among them
+lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step
+	$(BIN)/python -m ruff check --quiet --output-format concise .
+	$(BIN)/python -m ruff format --check --quiet .
+	$(BIN)/typos
+	$(BIN)/python -m tools.frame --check
+
+check: lint  ## lint, and the quick tests: for the edit loop, about a minute
+	$(BIN)/python -m pytest -q -o addopts= $(QUICK:%=tests/test_%.py)
+
+test: lint  ## lint, and all tests, the notebooks among them
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab

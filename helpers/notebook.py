@@ -37,15 +37,18 @@ def record(key: str, **numbers: float | int | str) -> None:
     """Store `numbers` under `key` in book/results.json, in a full render only.
 
     Outside `make render` (which sets COURSE_RENDER=1) nothing is written, so that a reader's
-    own run never changes what the book says. A key that is there already keeps the fields
-    that are not given.
+    own run never changes what the book says.
     """
-    if os.environ.get("COURSE_RENDER") != "1":
-        return
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    results[key] = results.get(key, {}) | numbers
-    text = json.dumps(results, indent=2, sort_keys=True) + "\n"
-    write_atomically(RESULTS, lambda file: file.write(text.encode()))
+    if os.environ.get("COURSE_RENDER") == "1":
+        add_numbers(RESULTS, key, **numbers)
+
+
+def add_numbers(results: Path, key: str, **numbers: float | int | str) -> None:
+    """Add numbers under `key` to a file of results; the fields that are not given stay."""
+    stored = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    stored[key] = stored.get(key, {}) | numbers
+    text = json.dumps(stored, indent=2, sort_keys=True) + "\n"
+    write_atomically(results, lambda file: file.write(text.encode()))
 
 
 def is_live() -> bool:

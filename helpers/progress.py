@@ -3,6 +3,7 @@
 On a terminal and in a notebook bars are drawn; a log gets plain lines.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Protocol, TypeVar
@@ -54,7 +55,9 @@ class Progress:
 
     def __init__(self, epochs: int, enabled: bool) -> None:
         drawn = bars_are_drawn()
-        self.epochs, self.bars, self.lines = epochs, enabled and drawn, enabled and not drawn
+        self.epochs, self.lines = epochs, enabled and not drawn
+        # tqdm's own variable: a page that is rendered has no use for bars.
+        self.bars = enabled and drawn and not os.environ.get("TQDM_DISABLE")
 
     def over(self, batches: SizedIterable[T], epoch: int) -> Iterator[T]:
         """The batches of an epoch (from 0), counted by the bar."""

@@ -30,23 +30,32 @@
 # **The question**: MNIST and CIFAR-10 arrive clean and all of one size. Your pictures do not. What has to be done to them?
 
 # %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
-import importlib.util
+# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
 import subprocess
 import sys
 from pathlib import Path
 
-here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
-if root is None:
-    root = here / "pytorch-image-classifier"
-    if not root.exists():
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "https://github.com/claudiamohh/pytorch-image-classifier", str(root)], check=True)
-if str(root) not in sys.path:
-    sys.path.insert(0, str(root))
-for module, package in {"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}.items():
-    if importlib.util.find_spec(module) is None:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+class Stop(Exception if "get_ipython" in globals() else SystemExit):
+    _render_traceback_ = lambda self: [str(self)]  # one line instead of a traceback
+
+def is_course(folder):  # neither half a clone nor another project, whose helpers lack this file
+    return all((folder / name).is_file() for name in ("helpers/exercises/grading.py", "train.py"))
+
+url, here = "https://github.com/claudiamohh/pytorch-image-classifier", Path.cwd()
+root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
+if not is_course(root):
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    if not is_course(root):
+        raise Stop(
+            f"The course is not here and did not come from {url} ("
+            f"{' '.join(said.split()) or 'another project is there'}). Move {root.name} away, if "
+            "it is here, and run this cell again, or download the whole repository, unpack it, "
+            "and open this notebook inside it."
+        )
+loaded = sys.modules.get("helpers")
+if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
+    raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
+sys.path.insert(0, str(root))
 
 # %%
 import json

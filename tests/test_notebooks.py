@@ -1,12 +1,11 @@
 """What holds for every stored notebook, beside running it (nbval does that)."""
 
-import json
 import re
 
+import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from tools import fill, frame
 from tools.course import Chapter, Course, code_digest, read_notebook, tags
 
 COURSE = Course()
@@ -37,63 +36,42 @@ def test_chapters_are_numbered_in_order_and_only_the_last_pages_are_not() -> Non
     assert numbers == written + [""] * (len(numbers) - len(written))
 
 
-def test_badges_setup_cells_and_pairs_are_fresh() -> None:
-    assert frame.drift(COURSE) == [], "run python -m tools.frame"
-
-
-def test_numbers_in_the_text_are_the_recorded_ones() -> None:
-    assert fill.problems(COURSE) == []
-
-
-def test_every_code_cell_was_run_in_order(notebook: NotebookNode) -> None:
+def test_outputs_belong_to_the_code(notebook: NotebookNode) -> None:
+    stored = notebook.metadata.get("course", {}).get("code_digest")
+    assert stored == code_digest(notebook), "code changed after make render"
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
 
 
-def test_outputs_belong_to_the_code(notebook: NotebookNode) -> None:
-    stored = notebook.metadata.get("course", {}).get("code_digest")
-    assert stored == code_digest(notebook), "code changed after make render"
-
-
-def test_no_output_is_an_error_or_a_warning(notebook: NotebookNode) -> None:
-    for number, cell in enumerate(code_cells(notebook)):
+def test_no_output_is_an_error_or_a_warning_or_shows_the_machine(notebook: NotebookNode) -> None:
+    for cell in code_cells(notebook):
         for output in cell.outputs:
-            assert output.output_type != "error", f"code cell {number}"
-            assert output.get("name") != "stderr", f"code cell {number}: {output.text}"
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output.text
+            assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/\w", str(output))
 
 
 def test_at_most_one_cell_in_seven_hides_its_output(notebook: NotebookNode) -> None:
     cells = code_cells(notebook)
-    hidden = [cell for cell in cells if HIDING & set(tags(cell))]
-    assert 7 * len(hidden) <= len(cells)
+    assert 7 * sum(bool(HIDING & set(tags(cell))) for cell in cells) <= len(cells)
 
 
 def test_every_figure_has_a_text(notebook: NotebookNode) -> None:
-    for number, cell in enumerate(code_cells(notebook)):
+    for cell in code_cells(notebook):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-            assert len(alt.split()) >= 4, f"code cell {number} needs mystnb: image: alt"
+            assert len(alt.split()) >= 4, cell.source
 
 
 def test_cells_stand_in_the_order_of_the_course(chapter: Chapter, notebook: NotebookNode) -> None:
-    title = notebook.cells[0]
-    assert title.cell_type == "markdown"
-    if chapter.number:
-        assert title.source.startswith(f"# {int(chapter.number)}. ")
-    else:
-        assert re.match(r"# [A-Z]", title.source), "an appendix has a title without a number"
+    title = rf"# {int(chapter.number)}\. " if chapter.number else r"# [A-Z]"
+    assert re.match(title, notebook.cells[0].source)
     assert "course-setup" in tags(code_cells(notebook)[0])
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     places = [text.find(section) for section in SECTIONS]
-    assert -1 not in places, f"one of {SECTIONS} is missing"
-    assert places == sorted(places)
-    for mark in ("**Before you start**", "**Time**"):
-        assert mark in text
+    assert places == sorted(places) and -1 not in places, SECTIONS
+    assert "**Before you start**" in text and "**Time**" in text
 
 
-def test_notebook_is_small_and_shows_nothing_of_the_machine(chapter: Chapter) -> None:
-    text = chapter.notebook.read_text(encoding="utf-8")
-    assert len(text) <= LARGEST
-    outputs = json.dumps([cell.get("outputs") for cell in json.loads(text)["cells"]])
-    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/\w", outputs)
-    assert "metadata.execution" not in text
+def test_a_notebook_is_small(notebook: NotebookNode) -> None:
+    assert len(nbformat.writes(notebook)) <= LARGEST

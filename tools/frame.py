@@ -1,11 +1,11 @@
-"""Write what is the same in every notebook, and keep notebooks and their .py pairs in step.
+"""Write what follows from elsewhere, and keep notebooks and their .py pairs in step.
 
-    python -m tools.frame           write badges and set-up cells, then the .ipynb from the .py
+    python -m tools.frame           write
     python -m tools.frame --check   change nothing; exit status 1 if something would change
 
-The README's Colab badges are written too.
-
-The .py file is the source. Outputs that are stored in the .ipynb stay with their cells.
+That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
+the recorded numbers (see tools/fill.py), and the .ipynb, whose source is the .py beside it.
+Outputs that are stored in the .ipynb stay with their cells.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from pathlib import Path
 from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
+from helpers.errors import UserError
 from tools.course import (
     KERNEL,
     Chapter,
     Course,
-    CourseError,
     notebook_text,
     pair_text,
     read_notebook,
@@ -28,38 +28,51 @@ from tools.course import (
     tags,
     write_if_changed,
 )
+from tools.fill import fill, missing, read_results
 
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
 # A link to a page of words, relative or with an address: in Colab only an address leads there.
 BOOK_LINK = re.compile(r"\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)book/")
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
+TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
+FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
 
-# It installs only what Colab does not have, and without versions: what is there stays.
 SETUP = """\
-# Set-up, the same in every chapter: find the course's `helpers`, on Colab fetch them first.
-import importlib.util
+# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
 import subprocess
 import sys
 from pathlib import Path
 
-here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "lit.py").exists()), None)
-if root is None:
-    root = here / "{folder}"
-    if not root.exists():
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "{url}", str(root)], check=True)
-if str(root) not in sys.path:
-    sys.path.insert(0, str(root))
-for module, package in {{"pytorch_lightning": "pytorch-lightning", "filelock": "filelock"}}.items():
-    if importlib.util.find_spec(module) is None:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)"""
+class Stop(Exception if "get_ipython" in globals() else SystemExit):
+    _render_traceback_ = lambda self: [str(self)]  # one line instead of a traceback
 
+def is_course(folder):  # neither half a clone nor another project, whose helpers lack this file
+    return all((folder / name).is_file() for name in ("helpers/exercises/grading.py", "train.py"))
 
-def colab(entry: str, course: Course) -> str:
-    """The address that opens a chapter in Colab."""
-    home = course.repository.removeprefix("https://github.com/")
-    return f"https://colab.research.google.com/github/{home}/blob/{course.branch}/{entry}.ipynb"
+url, here = "ADDRESS", Path.cwd()
+root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
+if not is_course(root):
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    if not is_course(root):
+        raise Stop(
+            f"The course is not here and did not come from {url} ("
+            f"{' '.join(said.split()) or 'another project is there'}). Move {root.name} away, if "
+            "it is here, and run this cell again, or download the whole repository, unpack it, "
+            "and open this notebook inside it."
+        )
+loaded = sys.modules.get("helpers")
+if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
+    raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
+sys.path.insert(0, str(root))"""
+# Behind it where a chapter imports Lightning, which Colab does not have; what is there stays.
+LIGHTNING = """
+import importlib.util
+
+if importlib.util.find_spec("pytorch_lightning") is None:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
+    if importlib.util.find_spec("pytorch_lightning") is None:
+        raise Stop(f"Lightning could not be installed: {' '.join(said.split())}")"""
 
 
 def badges(entry: str, course: Course) -> str:
@@ -73,14 +86,22 @@ def badges(entry: str, course: Course) -> str:
     )
 
 
+def colab(entry: str, course: Course) -> str:
+    """The address that opens a chapter in Colab."""
+    home = course.repository.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{home}/blob/{course.branch}/{entry}.ipynb"
+
+
 def book_address(course: Course) -> str:
     """Where the pages of words are, the glossary among them, for a notebook opened alone."""
     return f"{course.repository}/blob/{course.branch}/book/"
 
 
-def setup_cell(course: Course) -> str:
+def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
-    return SETUP.format(url=course.repository, folder=course.repository.rsplit("/", 1)[-1])
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    needs_lightning = re.search(r"^(?:from|import) pytorch_lightning", code, re.MULTILINE)
+    return SETUP.replace("ADDRESS", course.repository) + LIGHTNING * bool(needs_lightning)
 
 
 def framed_readme(text: str, course: Course) -> str:
@@ -93,31 +114,26 @@ def framed_readme(text: str, course: Course) -> str:
     return README_BADGE.sub(badge, text)
 
 
-def frame(notebook: NotebookNode, entry: str, course: Course) -> None:
-    """Put the current badges, links and set-up cell into a notebook.
+def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
+    """The texts that the .py and the .ipynb of a chapter should have.
 
     Raises:
-        CourseError: the notebook has no place for them.
+        UserError: the chapter has no .py, or no place for badges and set-up cell.
     """
-    if not notebook.cells or not BADGES.search(notebook.cells[0].source):
-        raise CourseError(f"{entry}: the first cell needs <!-- badges --> … <!-- /badges -->")
-    block = badges(entry, course)
-    notebook.cells[0].source = BADGES.sub(lambda _: block, notebook.cells[0].source)
+    if not chapter.pair.exists():
+        raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
+    notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)
     places = [cell for cell in notebook.cells if "course-setup" in tags(cell)]
     if len(places) != 1 or places[0].cell_type != "code":
-        raise CourseError(f'{entry}: exactly one code cell needs the tag "course-setup"')
-    places[0].source = setup_cell(course)
+        raise UserError(f'{chapter.entry}: exactly one code cell needs the tag "course-setup"')
+    places[0].source = setup_cell(notebook, course)
+    if not BADGES.search(notebook.cells[0].source):
+        raise UserError(f"{chapter.entry}: the first cell needs <!-- badges --> … <!-- /badges -->")
+    results, block = read_results(course), badges(chapter.entry, course)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = BOOK_LINK.sub(f"]({book_address(course)}", cell.source)
-
-
-def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
-    """The texts that the .py and the .ipynb of a chapter should have."""
-    if not chapter.pair.exists():
-        raise CourseError(f"{chapter.pair.name} is missing: it is the source of the notebook")
-    notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)
-    frame(notebook, chapter.entry, course)
+            text = BADGES.sub(lambda _: block, cell.source)
+            cell.source = fill(BOOK_LINK.sub(f"]({book_address(course)}", text), results)
     notebook.metadata["kernelspec"] = KERNEL
     pair = pair_text(notebook, course)
     if chapter.notebook.exists():
@@ -131,41 +147,68 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     return pair, notebook_text(notebook)
 
 
+def slug(heading: str) -> str:
+    """The anchor that GitHub and the book give to a heading."""
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.strip().lower()))
+
+
+def with_first_use(glossary: str, chapters: dict[Chapter, str]) -> str:
+    """The glossary with, under each term, the first chapter whose text links to it or names it."""
+
+    def renew(term: re.Match[str]) -> str:
+        name, said = term["name"], FIRST_USED.sub("", term["said"]).strip()
+        links = [c for c, text in chapters.items() if f"glossary.md#{slug(name)})" in text]
+        users = links or [c for c, text in chapters.items() if name.lower() in text.lower()]
+        if users:
+            title = re.search(r"^# # (?:(\d+)\. )?(.*)$", chapters[users[0]], re.MULTILINE)
+            chapter = f"chapter {title[1]}" if title[1] else title[2]
+            said += f"\n\nFirst used in [{chapter}](../{users[0].entry}.ipynb)"
+        return f"### {name}\n\n{said}\n\n"
+
+    return TERM.sub(renew, glossary).rstrip() + "\n"
+
+
 def wanted(course: Course) -> dict[Path, str]:
-    """What every framed file should say."""
-    texts = {}
-    readme = course.root / "README.md"
-    if readme.exists():
-        texts[readme] = framed_readme(readme.read_text(encoding="utf-8"), course)
+    """What every file should say."""
+    texts, chapters = {}, {}
     for chapter in course.chapters():
-        texts[chapter.pair], texts[chapter.notebook] = framed(chapter, course)
+        chapters[chapter], texts[chapter.notebook] = framed(chapter, course)
+        texts[chapter.pair] = chapters[chapter]
+    results = read_results(course)
+    for path in (course.root / "README.md", *sorted(course.book.glob("*.md"))):
+        if path.exists():
+            text = framed_readme(path.read_text(encoding="utf-8"), course)
+            if path.name == "glossary.md":
+                text = with_first_use(text, chapters)
+            texts[path] = fill(text, results)
     return texts
 
 
-def drift(course: Course) -> list[str]:
-    """The files, relative to the course, that `frame.py` would change."""
-    return [
-        path.relative_to(course.root).as_posix()
-        for path, text in wanted(course).items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
+def problems(course: Course) -> list[str]:
+    """One line for each file that this tool would change, and for each number that is missing."""
+    found = []
+    for path, text in wanted(course).items():
+        name = path.relative_to(course.root).as_posix()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            found.append(f"{name} is out of step: run python -m tools.frame")
+        keys = missing(text) if path.suffix != ".ipynb" else []  # the .py has the same
+        found += [f"{name}: no number for {key}; make render records it" for key in keys]
+    return found
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
-    """Write or check all notebooks."""
-    parser = argparse.ArgumentParser(description="badges, set-up cells and .py pairs")
+    """Write or check all files."""
+    parser = argparse.ArgumentParser(description="badges, set-up cells, numbers and .py pairs")
     parser.add_argument("--check", action="store_true", help="change nothing, only tell")
-    options = parser.parse_args(arguments)
+    check = parser.parse_args(arguments).check
     course = course or Course()
-    if options.check:
-        wrong = drift(course)
-        for name in wrong:
-            print(f"{name} is out of step: run python -m tools.frame")
-        return 1 if wrong else 0
-    for path, text in wanted(course).items():
-        if write_if_changed(path, text):
-            print(f"wrote {path.relative_to(course.root).as_posix()}")
-    return 0
+    if not check:
+        for path, text in wanted(course).items():
+            if write_if_changed(path, text):
+                print(f"wrote {path.relative_to(course.root).as_posix()}")
+    found = problems(course)
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if check and found else 0
 
 
 if __name__ == "__main__":

@@ -3,19 +3,18 @@
 On the left a few images of both data sets, on the right the recorded test accuracies.
 """
 
-import json
-
 import matplotlib.pyplot as plt
 
 from helpers.data.load import load
 from helpers.plots import COLOURS, use_style
 from tools.course import Course
+from tools.fill import read_results
 
 
 def main() -> None:
     """Write book/_static/overview.png from the full data and book/results.json."""
     course = Course()
-    results = json.loads(course.results.read_text(encoding="utf-8"))
+    results = read_results(course)
     use_style()
     figure = plt.figure(figsize=(8, 3))
     left, right = figure.subfigures(1, 2, width_ratios=[1, 1.1])

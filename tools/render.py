@@ -3,22 +3,16 @@
     python -m tools.render                all chapters
     python -m tools.render --chapter 3    one chapter
 
-The data must be there (COURSE_DATA=full unless you set COURSE_DATA): where it is looked for is
-said in helpers/data.py. Then the recorded numbers are put into the text, as tools/fill.py does.
+The data must be there (COURSE_DATA=full unless you set COURSE_DATA): the README says where it is
+looked for. Then the recorded numbers are put into the text.
 """
 
 import argparse
 import os
 
-from tools import fill, frame
-from tools.course import (
-    Course,
-    code_digest,
-    notebook_text,
-    read_notebook,
-    run_tool,
-    write_if_changed,
-)
+from helpers.notebook import add_numbers
+from tools import frame
+from tools.course import Course, code_digest, notebook_text, run_tool, write_if_changed
 from tools.execute import complaints, run
 
 
@@ -33,18 +27,13 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     frame.main([], course)
     warned = False
     for chapter in chapters:
-        print(f"{chapter.entry} …", flush=True)
-        notebook = read_notebook(chapter.notebook)
-        seconds = run(notebook, chapter.notebook.parent, environment)
+        notebook, seconds = run(chapter, environment)
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
-        fill.record(course, f"chapters.{chapter.key}", full_seconds=round(seconds, 1))
-        print(f"{chapter.entry}: {seconds:.0f} s", flush=True)
-        for text in complaints(notebook):
-            warned = True
-            print(f"{chapter.entry} wrote to stderr:\n{text}")
-    fill.main([], course)
-    return 1 if warned else 0
+        add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds)
+        warned = warned or bool(complaints(notebook))
+    frame.main([], course)
+    return int(warned)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Run all notebooks in the fast profile on the bundled data, into copies.
+"""Run the notebooks in the fast profile on the bundled data, into copies.
 
-    python -m tools.run_fast              all chapters, copies in book/_build/fast/notebooks/
-    python -m tools.run_fast --record     also store the seconds in book/results.json
+    python -m tools.run_fast                all chapters, copies in book/_build/fast/notebooks/
+    python -m tools.run_fast --chapter 3    one chapter
+    python -m tools.run_fast --record       also store the seconds in book/results.json
 
 The notebooks in notebooks/ stay as they are.
 """
@@ -9,15 +10,9 @@ The notebooks in notebooks/ stay as they are.
 import argparse
 import shutil
 
-from tools import fill
-from tools.course import (
-    Course,
-    notebook_text,
-    read_notebook,
-    run_tool,
-    write_if_changed,
-)
-from tools.execute import complaints, run
+from helpers.notebook import add_numbers
+from tools.course import Course, notebook_text, run_tool, write_if_changed
+from tools.execute import run
 
 ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 
@@ -34,15 +29,11 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         shutil.rmtree(course.fast, ignore_errors=True)
     total = 0.0
     for chapter in chapters:
-        notebook = read_notebook(chapter.notebook)
-        seconds = run(notebook, chapter.notebook.parent, ENVIRONMENT)
+        notebook, seconds = run(chapter, ENVIRONMENT)
         total += seconds
         write_if_changed(course.fast / f"{chapter.entry}.ipynb", notebook_text(notebook))
-        print(f"{chapter.entry}: {seconds:.1f} s", flush=True)
-        for text in complaints(notebook):
-            print(f"{chapter.entry} wrote to stderr:\n{text}")
         if options.record:
-            fill.record(course, f"chapters.{chapter.key}", fast_seconds=round(seconds, 1))
+            add_numbers(course.results, f"chapters.{chapter.key}", fast_seconds=seconds)
     print(f"{len(chapters)} notebooks in {total:.0f} s")
     return 0
 
