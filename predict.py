@@ -29,7 +29,7 @@ from commands import terminal
 from commands.flags import Parser, out_path
 from commands.predictor import Guess, Predictor, load_predictor
 from commands.run import USAGE_ERROR, choose_device
-from helpers.data.pictures import find_images, read_image
+from helpers.data.pictures import HARMLESS, Finder, read_image
 from helpers.errors import DataError, UserError, printable
 
 PROGRAM = "predict.py"
@@ -110,10 +110,14 @@ class Pictures:
                 self.complain(f"cannot read {printable(name)}: no such file")
 
     def _inside(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        finder = Finder(folder)
         try:
-            paths = find_images(folder)
+            paths = finder.pictures(folder)
         except DataError as error:
             return self.complain(error)
+        if report := finder.report():
+            self.complain(f"{printable(folder)}: {report}")
+            self.failed -= finder.left_out.keys() <= HARMLESS
         if not paths:
             self.complain(f"no picture in the folder {printable(folder)}")
         yield from ((str(path), path) for path in paths)

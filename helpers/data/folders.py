@@ -1,30 +1,45 @@
 """Read a folder of your own pictures, one folder for each class, as a data set.
 
-Two layouts are understood:
+Two layouts are understood, also with a folder around them that holds nothing else:
 
     pets/train/cats/…  pets/train/dogs/…  pets/test/cats/…  pets/test/dogs/…
     pets/cats/…  pets/dogs/…
 
-Without `test/`, `helpers.data` keeps a part of each class as the test split, also if the classes
-lie in `pets/train/`. Beside `train/` and `test/` nothing is read, `valid/` neither:
-the validation split is cut from the training pictures. Pictures in folders inside a class folder
-belong to that class. Classes are sorted by name, which gives them their labels. Hidden files and
-what systems leave behind (.DS_Store, Thumbs.db, __MACOSX) are passed over, and so are files that
-are not pictures by their name. Every picture becomes 32 x 32 RGB by `helpers.data.pictures.squeeze`.
+`val/` may stand beside `train/`, and the splits may have other usual names (Training, seg_test).
+A split without a folder is cut from the training pictures by `helpers.data.load`. A folder that is
+called like a split is a class where that is plain (car, ship, train); the unclear is refused.
+Pictures in folders inside a class folder belong to that class. Classes are sorted by name, which
+gives them their labels. What `helpers.data.pictures.Finder` leaves out is named in a warning.
+Every picture becomes 32 x 32 RGB by `helpers.data.pictures.squeeze`.
 """
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from helpers.data.pictures import find_images, is_hidden, read_image, squeeze
+from helpers.data.pictures import Finder, composed, listed, read_image, squeeze
 from helpers.errors import DataError, printable
 
 SIDE = 32  # pixels
-SPLIT_NAMES = ("train", "test", "val", "valid", "validation")
+SPLIT_NAME = re.compile(
+    r"(?P<prefix>.*[\W_])?"
+    r"((?P<train>train(ing)?)|(?P<val>val(id(ation)?)?|dev)|(?P<test>test(ing)?|eval(uation)?))"
+    r"([\W_]*(sets?|split|images?|imgs?|pictures?|photos?|data|\d))*[\W_]*",
+    re.IGNORECASE,
+)
+LAYOUT = "train/CLASS/ (and val/CLASS/, test/CLASS/), or CLASS/ alone"
+
+
+class Part(NamedTuple):
+    """Where class folders are; a class has two if its name is there composed and decomposed."""
+
+    root: Path
+    classes: dict[str, list[Path]]
 
 
 class Pictures(NamedTuple):
@@ -35,117 +50,139 @@ class Pictures(NamedTuple):
 
 
 class FolderContent(NamedTuple):
-    """What is in a folder of pictures; `test` is None where it has no part of its own."""
+    """What is in a folder of pictures; a split is None where it has no folder of its own."""
 
     classes: tuple[str, ...]
-    training: Pictures
-    test: Pictures | None
+    train: Pictures
+    val: Pictures | None = None
+    test: Pictures | None = None
 
 
 def read_folder(folder: Path) -> FolderContent:
     """Read all pictures of a folder in one of the two layouts above.
 
     Warns:
-        UserWarning: pictures that cannot be read are skipped; the line counts and names them.
+        UserWarning: something is left out, such as unreadable pictures; the line says what and why.
 
     Raises:
         DataError: the folder cannot be used; the message is one line that says what to change.
     """
-    training_folder, testing_folder = _part(folder, "train"), _part(folder, "test")
-    root = training_folder if training_folder and _is_split(training_folder) else folder
-    classes = _class_names(root)
-    if root == folder or testing_folder is None:
-        # One picture each to learn from, to validate with, and to test with.
-        return FolderContent(classes, _read_classes(root, classes, at_least=3), None)
-    _compare(root, classes, testing_folder)
-    training = _read_classes(root, classes, at_least=2)
-    return FolderContent(classes, training, _read_classes(testing_folder, classes, at_least=1))
-
-
-def _part(folder: Path, name: str) -> Path | None:
-    """The folder with this name inside `folder`, written in small or capital letters."""
-    return next((folder / found for found in _subfolders(folder) if found.lower() == name), None)
-
-
-def _is_split(train: Path) -> bool:
-    """Whether `train/` holds the training pictures; it may also be a class, such as of vehicles."""
-    only_splits = {name.lower() for name in _subfolders(train.parent)} <= set(SPLIT_NAMES)
-    return only_splits or bool(_subfolders(train))
-
-
-def _subfolders(folder: Path) -> list[str]:
+    finder = Finder(folder)
     try:
-        return sorted(p.name for p in folder.iterdir() if p.is_dir() and not is_hidden(p))
-    except OSError as error:
-        raise DataError(f"cannot list the folder {printable(folder)}: {error.strerror}") from error
+        parts = _parts(finder, folder)
+        at_least = {"train": 4 - len(parts)}  # one stays for training where the others are cut
+        read = {name: _read(finder, part, at_least.get(name, 1)) for name, part in parts.items()}
+    except DataError as error:
+        raise DataError("; ".join(filter(None, (str(error), finder.report())))) from error
+    if report := finder.report():
+        warnings.warn(f"{printable(folder)}: {report}", stacklevel=2)
+    return FolderContent(tuple(parts["train"].classes), **read)
 
 
-def _class_names(root: Path) -> tuple[str, ...]:
-    classes = _subfolders(root)
-    if len(classes) > 1:
-        return tuple(classes)
-    where = printable(root)
-    if not classes:
-        loose = sum(path.parent == root for path in find_images(root))
-        noun = "picture" if loose == 1 else "pictures"
-        beside = f" beside {loose} {noun}" if loose else ""
-        raise DataError(
-            f"{where}: 0 class folders found{beside}; put the pictures of each class into a folder "
-            "of its own, named like the class"
-        )
-    only = printable(classes[0])
-    inside = len(_subfolders(root / classes[0]))
-    hint = f", or did you mean {where}/{only}?" if inside > 1 else ""
-    raise DataError(f"{where}: 1 class folder found ({only}); at least two are needed{hint}")
+def _parts(finder: Finder, folder: Path) -> dict[str, Part]:
+    """Where the classes of each split are, by its name; `train` is always there, and first."""
+    top = _look_through(finder, folder)
+    below = finder.listing(top.root).folders
+    named = {f: _look_through(finder, f) for f in below if _split_name(f)}
+    if len(below) > 1 and not {"train"} < set(map(_split_name, named)):
+        named = {f: part for f, part in named.items() if not _is_class(f, top, named)}
+    names = [_split_name(f) for f in named]
+    splits = dict(zip(names, named.values(), strict=True))
+    beside = _by_name(f for f in below if f not in named)
+    train = splits.pop("train", Part(top.root, beside))
+    is_clear = any(_agree(train.classes, part.classes) for part in splits.values())
+    if "train" in names:
+        is_clear = not beside or (is_clear and not _agree(train.classes, beside))
+    if len({*names}) < len(names) or (names and not is_clear):
+        raise _unclear(below)
+    parts = {"train": train, **splits}
+    finder.left_out["beside the splits"] += chain(*beside.values()) if "train" in names else ()
+    for root in sorted({top.root, *(part.root for part in parts.values())}):
+        finder.left_out["outside the class folders"] += finder.listing(root).pictures
+    for part in parts.values():
+        _check(finder, part, train)
+    return parts
 
 
-def _compare(root: Path, classes: Sequence[str], test: Path) -> None:
-    """Training and test have to have the same classes."""
-    tested = _subfolders(test)
-    missing = [name for name in classes if name not in tested]
-    extra = [name for name in tested if name not in classes]
-    complaints = []
-    if extra:
-        complaints.append(f"{root.name}/ lacks the class folders {_listed(extra)}")
-    if missing:
-        complaints.append(f"{test.name}/ lacks the class folders {_listed(missing)}")
-    if complaints:
-        where = printable(test.parent)
-        raise DataError(f"{where}: {' and '.join(complaints)}; both need the same classes")
+def _split_name(folder: Path) -> str | None:
+    """train, val or test, if a folder is called like one of them."""
+    match = SPLIT_NAME.fullmatch(folder.name)
+    return next(n for n in ("train", "val", "test") if match[n]) if match else None
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(printable(name) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _look_through(finder: Finder, folder: Path) -> Part:
+    """What is in a folder, or further in if it holds one folder of folders and nothing else."""
+    while len((here := finder.listing(folder)).folders) == 1 and not here.pictures:
+        below = finder.listing(only := here.folders[0])
+        is_class = below.pictures or not below.folders
+        if is_class or _split_name(only) not in (None, _split_name(folder)):
+            break
+        folder = only
+    return Part(folder, _by_name(finder.listing(folder).folders))
 
 
-def _read_classes(root: Path, classes: Sequence[str], at_least: int) -> Pictures:
+def _by_name(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    classes: dict[str, list[Path]] = {}
+    for folder in folders:
+        classes.setdefault(composed(folder.name), []).append(folder)
+    return classes
+
+
+def _agree(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether classes have names in common; one alone may be chance."""
+    return len({*some} & {*others}) > 1
+
+
+def _is_class(folder: Path, top: Part, named: dict[Path, Part]) -> bool:
+    """Whether a folder called like a split is a class: `train` or `eye_test`, beside other things.
+
+    Not if class folders inside it are there outside it too.
+    """
+    if _split_name(folder) != "train" and not SPLIT_NAME.fullmatch(folder.name)["prefix"]:
+        return False
+    elsewhere = [part.classes for other, part in named.items() if other != folder]
+    return not _agree(named[folder].classes, chain(top.classes, *elsewhere))
+
+
+def _check(finder: Finder, part: Part, train: Part) -> None:
+    """Two classes or more, those of the training pictures, and no splits among or inside them."""
+    where = printable(part.root)
+    if len(part.classes) < 2:
+        found = listed([*part.classes]) or "none"
+        raise DataError(f"{where}: class folders: {found}; at least 2 are needed: use {LAYOUT}")
+    classes = [*chain(*part.classes.values())]
+    for folders in (classes, *(finder.listing(folder).folders for folder in classes)):
+        if len({*map(_split_name, folders)} - {None}) > 1:
+            raise _unclear(folders)
+    lacks = [
+        f"{some.root.name} lacks the class folders {listed(missing)}"
+        for some, whole in ((train, part), (part, train))
+        if (missing := [name for name in whole.classes if name not in some.classes])
+    ]
+    if lacks:
+        raise DataError(f"{where}: {printable(' and '.join(lacks))}; both need the same classes")
+
+
+def _unclear(folders: Sequence[Path]) -> DataError:
+    where, names = printable(folders[0].parent), listed([folder.name for folder in folders])
+    return DataError(f"{where}: unclear which of {names} are splits: use {LAYOUT}")
+
+
+def _read(finder: Finder, part: Part, at_least: int) -> Pictures:
     """All pictures of all classes."""
     images: list[np.ndarray] = []
     labels: list[int] = []
-    skipped: dict[str, list[str]] = {}
-    for label, name in enumerate(classes):
-        for path in find_images(root / name):
+    for label, folders in enumerate(part.classes.values()):
+        for path in finder.pictures(*folders):
             try:
                 images.append(squeeze(read_image(path), SIDE, SIDE))
+                labels.append(label)
             except DataError:
-                skipped.setdefault(name, []).append(path.name)
-                continue
-            labels.append(label)
-    if skipped:
-        warnings.warn(_skipped(root, skipped), stacklevel=2)
-    counts = np.bincount(labels, minlength=len(classes))
-    few = [n for n, count in zip(classes, counts, strict=True) if count < at_least]
+                finder.left_out["unreadable"].append(path)
+    counts = np.bincount(labels, minlength=len(part.classes))
+    few = [f"{name} ({n})" for name, n in zip(part.classes, counts, strict=True) if n < at_least]
     if few:
-        raise DataError(
-            f"{printable(root)}: too few readable pictures in the class folders {_listed(few)}; "
-            f"each needs at least {at_least}"
-        )
-    return Pictures(np.stack(images).transpose(0, 3, 1, 2), np.array(labels, dtype=np.int64))
-
-
-def _skipped(root: Path, skipped: dict[str, list[str]]) -> str:
-    count = sum(map(len, skipped.values()))
-    parts = [f"{len(names)} of {printable(c)} ({_listed(names)})" for c, names in skipped.items()]
-    noun = "image" if count == 1 else "images"
-    return f"{printable(root)}: {count} unreadable {noun} skipped: {', '.join(parts)}"
+        where = printable(part.root)
+        raise DataError(f"{where}: too few pictures: {listed(few)}; a class needs {at_least}")
+    stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    return Pictures(stacked, np.array(labels, dtype=np.int64))

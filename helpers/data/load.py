@@ -14,6 +14,7 @@ COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from torch import Tensor
 from helpers.data.augmentation import Augmentation
 from helpers.data.batches import ImageData, Split
 from helpers.data.npz import IMAGE_SHAPES, DamagedFileError, MissingFileError, read_prepared
-from helpers.errors import DataError
+from helpers.errors import DataError, printable
+from helpers.files import user_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).resolve().parent / "sample"
@@ -34,7 +36,7 @@ OBJECTS = (
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
 SPLIT_SEED = 0
-FOLDER_TEST_FRACTION = 0.2
+TEST_FRACTION = 0.2  # of a folder without a test split
 
 
 class SampleWarning(UserWarning):
@@ -54,8 +56,8 @@ def load(
         val_fraction: the part of the training images that becomes the validation split.
 
     Raises:
-        DataError: an unknown name, a folder without classes, or `mode="full"` and the full data
-            cannot be had.
+        UserError: an empty name; as DataError, an unknown name, a folder without classes, too few
+            images for three splits, or `mode="full"` and the full data cannot be had.
     """
     mode = mode or os.environ.get("COURSE_DATA") or "auto"
     if mode not in MODES:
@@ -63,8 +65,9 @@ def load(
     if not 0 < val_fraction < 1:
         raise DataError(f"validation fraction {val_fraction}: must be between 0 and 1")
     if name not in DATASET_NAMES:
-        if Path(name).is_dir():
-            return _from_folder(Path(name), val_fraction)
+        pictures = user_path(name, "data set")
+        if os.path.isdir(pictures):
+            return _from_folder(pictures, val_fraction)
         raise DataError(
             f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
             "or name a folder of images"
@@ -114,12 +117,11 @@ def _assemble(
     val_fraction: float,
 ) -> ImageData:
     grey = arrays["x_train"].ndim == 3
-    training = Split(_channels_first(arrays["x_train"]), _labels(arrays["y_train"]))
     return _build(
         name=name,
         title=title,
         classes=DIGITS if grey else OBJECTS,
-        training=training,
+        train=Split(_channels_first(arrays["x_train"]), _labels(arrays["y_train"])),
         test=Split(_channels_first(arrays["x_test"]), _labels(arrays["y_test"])),
         source=source,
         is_sample=is_sample,
@@ -129,11 +131,34 @@ def _assemble(
     )
 
 
-def _build(*, training: Split, val_fraction: float, **fields: object) -> ImageData:
-    in_val = stratified_mask(training.labels, val_fraction)
-    train = training[~in_val]
+def _build(
+    *,
+    train: Split,
+    val: Split | None = None,
+    test: Split | None = None,
+    val_fraction: float,
+    **fields: Any,
+) -> ImageData:
+    """A data set of splits; those that are missing are cut from `train`, always the same images.
+
+    Raises:
+        DataError: a split is empty.
+    """
+    if test is None:
+        train, test = _cut(train, TEST_FRACTION)
+    if val is None:
+        train, val = _cut(train, val_fraction)
+    for name, split in {"training": train, "validation": val, "test": test}.items():
+        if not len(split):
+            raise DataError(f"{fields['title']}: no image for the {name} split; a class needs more")
     mean, std = channel_statistics(train.images)
-    return ImageData(train=train, val=training[in_val], mean=mean, std=std, **fields)  # type: ignore[arg-type]
+    return ImageData(train=train, val=val, test=test, mean=mean, std=std, **fields)
+
+
+def _cut(split: Split, fraction: float) -> tuple[Split, Split]:
+    """What is left, and a part of each class."""
+    chosen = stratified_mask(split.labels, fraction)
+    return split[~chosen], split[chosen]
 
 
 def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
@@ -190,25 +215,18 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     """A folder of pictures as a data set; without a test part, a fifth of each class is kept."""
     from helpers.data.folders import read_folder
 
-    content, name = read_folder(folder), folder.resolve().name
-    training = _split(*content.training)
-    if content.test is None:
-        in_test = stratified_mask(training.labels, FOLDER_TEST_FRACTION)
-        test, training = training[in_test], training[~in_test]
-    else:
-        test = _split(*content.test)
+    classes, *parts = read_folder(folder)
+    folder = folder.resolve()
+    train, val, test = (part and Split(*map(torch.from_numpy, part)) for part in parts)
     return _build(
-        name=name,
-        title=name,
-        classes=content.classes,
-        training=training,
+        name=folder.name,
+        title=printable(folder.name),
+        classes=classes,
+        train=train,
+        val=val,
         test=test,
-        source=f"the image folder {name}",
+        source=f"the image folder {printable(folder)}",
         is_sample=False,
         val_fraction=val_fraction,
         augmentation=Augmentation(2, flip=True, reflect=True),
     )
-
-
-def _split(images: np.ndarray, labels: np.ndarray) -> Split:
-    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels))

@@ -6,11 +6,14 @@ is asked about the very pixels that it would have been trained on.
 
 import io
 import os
+import re
 import stat
+import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -24,36 +27,149 @@ IMAGE_SUFFIXES = frozenset(
     ".png .jpg .jpeg .jfif .bmp .gif .tif .tiff .webp .avif .jp2 .ppm .pgm .pbm .tga .ico "
     ".heic .heif".split()
 )
-SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+# Folders and files that systems and tools leave behind; others begin with a dot or with ~$.
+LEFTOVERS = frozenset(
+    {"@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "recycler", "recycled"}
+    | {"found.000", "lost+found", "system volume information", "temporary items", "__macosx"}
+    | {"network trash folder", "__pycache__", "node_modules", "lightning_logs"}
+)
+# How files of the common formats begin, whatever their names.
+SIGNATURE = re.compile(
+    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP|BM....\0{4}|....ftyp(avif|heic|mif1)",
+    re.DOTALL,
+)
+# Why something is left out: each follows a number.
+BY_SYSTEM, LINKED_AGAIN = "left behind by a system", "linked to a folder that is here already"
+HARMLESS = {BY_SYSTEM, LINKED_AGAIN}  # no picture is lost with these
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is hidden or put there by the system (.DS_Store, __MACOSX …)."""
-    return path.name.startswith(".") or path.name.lower() in SYSTEM_NAMES
+class Listing(NamedTuple):
+    """What is in one folder, sorted by name."""
+
+    folders: list[Path]
+    pictures: list[Path]
+
+
+class Finder:
+    """Finds the pictures below a folder, by suffix; `left_out` has what is passed over, and why.
+
+    Hidden names are passed over without a word. Links to folders are followed, each folder once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.left_out: dict[str, list[Path]] = defaultdict(list)
+        self._listings: dict[Path, Listing] = {}
+        self._entered: set[Path] = set()
+        self._above: set[Path] = set()
+        self._enter(root)
+
+    def _enter(self, folder: Path) -> bool:
+        """Whether a folder is new: not an entered one, nor inside or around one."""
+        folder = folder.resolve()
+        if folder in self._above or not self._entered.isdisjoint((folder, *folder.parents)):
+            return False
+        self._entered.add(folder)
+        self._above.update(folder.parents)
+        return True
+
+    def listing(self, folder: Path) -> Listing:
+        """The folders and pictures directly in `folder`.
+
+        Raises:
+            DataError: it cannot be listed.
+        """
+        if folder not in self._listings:
+            try:
+                with os.scandir(folder) as entries:
+                    found = sorted(entries, key=lambda entry: (composed(entry.name), entry.name))
+            except OSError as error:
+                where = printable(folder)
+                raise DataError(f"cannot list the folder {where}: {error.strerror}") from error
+            listing = self._listings[folder] = Listing([], [])
+            for entry in found:
+                kind, path = _kind(entry), folder / entry.name
+                if kind == "folder" and entry.is_symlink() and not self._enter(path):
+                    kind = LINKED_AGAIN
+                if kind == "folder":
+                    listing.folders.append(path)
+                elif kind == "picture":
+                    listing.pictures.append(path)
+                elif kind:
+                    self.left_out[kind].append(path)
+        return self._listings[folder]
+
+    def pictures(self, *folders: Path) -> list[Path]:
+        """All pictures in the folders and the folders inside them, sorted by path."""
+        found, waiting = [], [*folders]
+        while waiting:
+            listing = self.listing(waiting.pop())
+            found += listing.pictures
+            waiting += listing.folders
+        return sorted(found, key=lambda path: composed(path.as_posix()).split("/"))
+
+    def report(self) -> str:
+        """What is left out, counted and named, with the reason; empty if nothing is."""
+        parts = []
+        for reason, paths in self.left_out.items():
+            names = listed([path.relative_to(self.root).as_posix() for path in paths])
+            parts += [f"{len(paths)} {reason} ({names})"] if paths else []
+        return f"left out: {', '.join(parts)}" if parts else ""
+
+
+def _kind(entry: os.DirEntry[str]) -> str | None:
+    """folder, picture, or why it is left out; None is left out without a word."""
+    name = entry.name.lower()
+    is_picture = os.path.splitext(name)[1] in IMAGE_SUFFIXES
+    try:
+        is_folder, is_file = entry.is_dir(), entry.is_file()
+    except OSError:  # links in a circle
+        is_folder = is_file = False
+    if name.startswith("."):
+        return None
+    if name in LEFTOVERS or name.startswith("~$"):
+        return BY_SYSTEM if is_folder or is_picture else None
+    if is_file and not is_picture:
+        return "not named like a picture" if _is_signed(entry) else None
+    if is_file or is_folder:
+        return "picture" if is_file else "folder"
+    return "neither file nor folder" if os.path.exists(entry) else "linked to nothing"
+
+
+def _is_signed(file: os.DirEntry[str]) -> bool:
+    """Whether a file begins like a picture."""
+    try:
+        with open(file, "rb") as opened:
+            return SIGNATURE.match(opened.read(16)) is not None
+    except OSError:
+        return False
+
+
+def composed(name: str) -> str:
+    """A name with composed letters (NFC): some systems store é as e and an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Names for a message."""
+    shown = ", ".join(map(printable, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All picture files in `folder` and the folders inside it, by suffix, sorted by path.
+    """All picture files in `folder` and the folders inside it: see `Finder`.
 
-    Hidden files and folders are left out, and links to folders are not followed.
+    Warns:
+        UserWarning: something is left out; the line counts and names it.
 
     Raises:
         DataError: a folder cannot be listed.
     """
-    return sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def stop(error: OSError) -> None:
-        where = printable(error.filename)
-        raise DataError(f"cannot list the folder {where}: {error.strerror}") from error
-
-    for place, folders, names in os.walk(folder, onerror=stop):
-        here = Path(place)
-        folders[:] = [name for name in folders if not is_hidden(here / name)]
-        for path in (here / name for name in names):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path):
-                yield path
+    finder = Finder(folder)
+    pictures = finder.pictures(folder)
+    if report := finder.report():
+        warnings.warn(f"{printable(folder)}: {report}", stacklevel=2)
+    return pictures
 
 
 def read_image(source: Path | IO[bytes], name: str | None = None) -> Image.Image:
