@@ -2,8 +2,8 @@
 
 Where `load` looks for a data set, in this order:
 
-1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8); a damaged one
-   is set aside as `<name>.npz.damaged`, never deleted;
+1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8, or numbers that
+   are exactly that); a damaged one is set aside as `<name>.npz.damaged`, never deleted;
 2. a download from the mirrors in `helpers.data.download`, checked and then kept as that file;
 3. the sample that comes with the course, with a warning.
 
@@ -13,21 +13,17 @@ COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-
-from helpers.data.npz import DamagedFileError, IMAGE_SHAPES, MissingFileError, read_prepared
-from helpers.errors import DataError
 
 from helpers.data.augmentation import Augmentation
 from helpers.data.batches import ImageData, Split
+from helpers.data.npz import IMAGE_SHAPES, DamagedFileError, MissingFileError, read_prepared
+from helpers.errors import DataError
+from helpers.files import user_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).resolve().parent / "sample"
@@ -46,7 +42,6 @@ class SampleWarning(UserWarning):
     """The bundled sample stands in for the full data set."""
 
 
-
 def load(
     name: str,
     data_dir: str | Path | None = None,
@@ -60,8 +55,8 @@ def load(
         val_fraction: the part of the training images that becomes the validation split.
 
     Raises:
-        DataError: an unknown name, a folder without classes, or `mode="full"` and the full data
-            cannot be had.
+        UserError: an empty name; as DataError, an unknown name, a folder without classes, a
+            prepared file that holds something else, or `mode="full"` and no full data to be had.
     """
     mode = mode or os.environ.get("COURSE_DATA") or "auto"
     if mode not in MODES:
@@ -69,18 +64,22 @@ def load(
     if not 0 < val_fraction < 1:
         raise DataError(f"validation fraction {val_fraction}: must be between 0 and 1")
     if name not in DATASET_NAMES:
-        if Path(name).is_dir():
-            return _from_folder(Path(name), val_fraction)
+        pictures = user_path(name, "data set")
+        if pictures.is_dir():
+            return _from_folder(pictures, val_fraction)
         raise DataError(
             f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
             "or name a folder of images"
         )
-    folder = Path(data_dir or os.environ.get("COURSE_DATA_DIR") or ROOT / "data")
+    if data_dir is not None:
+        folder = user_path(data_dir, "data folder")
+    else:
+        folder = user_path(os.environ.get("COURSE_DATA_DIR") or ROOT / "data", "COURSE_DATA_DIR")
     if mode == "sample":
         return _sample(name, val_fraction)
     try:
         arrays, source = _full(name, folder)
-    except DataError as error:
+    except MissingFileError as error:
         if mode == "full":
             raise
         warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
@@ -89,8 +88,7 @@ def load(
     return _assemble(name, title, arrays, source, False, val_fraction)
 
 
-
-def _sample_notice(name: str, error: DataError) -> str:
+def _sample_notice(name: str, error: MissingFileError) -> str:
     line = "!" * 78
     stands_in = {
         "mnist": "5,000 of the 70,000 digits of MNIST",
@@ -103,7 +101,6 @@ def _sample_notice(name: str, error: DataError) -> str:
     )
 
 
-
 def _sample(name: str, val_fraction: float) -> ImageData:
     key, title = {
         "mnist": ("mnist", "MNIST (sample)"),
@@ -111,7 +108,6 @@ def _sample(name: str, val_fraction: float) -> ImageData:
     }[name]
     arrays, source = read_prepared(SAMPLE / f"{key}.npz")
     return _assemble(key, title, arrays, source, True, val_fraction)
-
 
 
 def _assemble(
@@ -138,13 +134,11 @@ def _assemble(
     )
 
 
-
 def _build(*, training: Split, val_fraction: float, **fields: object) -> ImageData:
     in_val = stratified_mask(training.labels, val_fraction)
     train = training[~in_val]
     mean, std = channel_statistics(train.images)
     return ImageData(train=train, val=training[in_val], mean=mean, std=std, **fields)  # type: ignore[arg-type]
-
 
 
 def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
@@ -159,7 +153,6 @@ def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
         count = min(max(1, round(len(members) * fraction)), max(len(members) - 1, 0))
         chosen[members[torch.randperm(len(members), generator=generator)[:count]]] = True
     return chosen
-
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -179,27 +172,24 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(means), tuple(stds)
 
 
-
 def _channels_first(images: np.ndarray) -> Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(images))
     return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2).contiguous()
-
 
 
 def _labels(labels: np.ndarray) -> Tensor:
     return torch.from_numpy(labels.reshape(-1).astype(np.int64))
 
 
-
 def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
     """The prepared file's arrays and source; what is missing or damaged is downloaded."""
     try:
         return read_prepared(folder / f"{name}.npz", IMAGE_SHAPES[name])
-    except (MissingFileError, DamagedFileError):
+    except (MissingFileError, DamagedFileError) as error:
         from helpers.data.download import provide
 
-        return provide(name, folder)
-
+        story = f"{error}; " if isinstance(error, DamagedFileError) else ""
+        return provide(name, folder, story)
 
 
 def _from_folder(folder: Path, val_fraction: float) -> ImageData:
@@ -226,7 +216,5 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     )
 
 
-
 def _split(images: np.ndarray, labels: np.ndarray) -> Split:
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels))
-
