@@ -32,16 +32,15 @@ def bars_are_drawn() -> bool:
     return sys.stderr.isatty() or in_notebook()
 
 
-def download_bar(name: str, done: int, length: int | None) -> tqdm:
-    """A bar that counts bytes: `done` are there already, `length` more will come, if known."""
+def download_bar(name: str, length: int | None) -> tqdm:
+    """A bar that counts the bytes of a download: `length` in all, if that is known."""
     drawn = bars_are_drawn()
     if not drawn:
-        size = "" if length is None else f" ({(done + length) / 1e6:.1f} MB)"
+        size = "" if length is None else f" ({length / 1e6:.1f} MB)"
         print(f"downloading {name}{size}", file=sys.stderr)
     return tqdm(
         desc=f"downloading {name}",
-        total=None if length is None else done + length,
-        initial=done,
+        total=length,
         disable=not drawn,
         unit="B",
         unit_scale=True,

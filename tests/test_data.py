@@ -1,5 +1,6 @@
 """The data layer: reading, splitting, batching, augmenting, and what happens to bad input."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from helpers.data.augmentation import Augmentation, augment, resize
 from helpers.data.batches import Split
 from helpers.data.load import channel_statistics, load, stratified_mask
-from helpers.errors import DataError
+from helpers.errors import DataError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +247,25 @@ def test_prepared_file_is_read_and_named(tmp_path):
     assert data.augmentation == Augmentation(2)
 
 
-def test_data_dir_comes_from_the_environment(tmp_path, monkeypatch):
-    write_prepared(tmp_path / "mnist.npz")
-    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+def test_the_data_folder_is_an_argument_or_a_variable(tmp_path, monkeypatch):
+    for name in ("given", "named", "data"):
+        (tmp_path / name).mkdir()
+        write_prepared(tmp_path / name / "mnist.npz", source=np.array(name))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "full")
-    assert len(load("mnist").test) == 20
+    monkeypatch.setattr(sys.modules[load.__module__], "ROOT", tmp_path)
+    monkeypatch.setenv("COURSE_DATA_DIR", "~/named")
+    assert load("mnist", "~/given").source == "given"
+    assert load("mnist").source == "named"
+    monkeypatch.setenv("COURSE_DATA_DIR", "")
+    assert load("mnist").source == "data"
+
+
+@pytest.mark.parametrize("arguments", [("mnist", ""), ("mnist", " "), ("",)])
+def test_an_empty_name_is_not_the_current_folder(arguments):
+    with pytest.raises(UserError, match="empty"):
+        load(*arguments, mode="full")
 
 
 def test_unknown_names_and_modes_are_refused(mnist):

@@ -2,8 +2,8 @@
 
 Where `load` looks for a data set, in this order:
 
-1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8); a damaged one
-   is set aside as `<name>.npz.damaged`, never deleted;
+1. a prepared file `DIR/<name>.npz` with `x_train y_train x_test y_test` (uint8, or numbers that
+   are exactly that); a damaged one is set aside as `<name>.npz.damaged`, never deleted;
 2. a download from the mirrors in `helpers.data.download`, checked and then kept as that file;
 3. the sample that comes with the course, with a warning.
 
@@ -57,7 +57,8 @@ def load(
 
     Raises:
         UserError: an empty name; as DataError, an unknown name, a folder without classes, too few
-            images for three splits, or `mode="full"` and the full data cannot be had.
+            images for three splits, a prepared file that holds something else, or `mode="full"`
+            and no full data to be had.
     """
     mode = mode or os.environ.get("COURSE_DATA") or "auto"
     if mode not in MODES:
@@ -72,12 +73,15 @@ def load(
             f"unknown data set {name!r}: choose from {', '.join(DATASET_NAMES)}, "
             "or name a folder of images"
         )
-    folder = Path(data_dir or os.environ.get("COURSE_DATA_DIR") or ROOT / "data")
+    if data_dir is not None:
+        folder = user_path(data_dir, "data folder")
+    else:
+        folder = user_path(os.environ.get("COURSE_DATA_DIR") or ROOT / "data", "COURSE_DATA_DIR")
     if mode == "sample":
         return _sample(name, val_fraction)
     try:
         arrays, source = _full(name, folder)
-    except DataError as error:
+    except MissingFileError as error:
         if mode == "full":
             raise
         warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
@@ -86,7 +90,7 @@ def load(
     return _assemble(name, title, arrays, source, False, val_fraction)
 
 
-def _sample_notice(name: str, error: DataError) -> str:
+def _sample_notice(name: str, error: MissingFileError) -> str:
     line = "!" * 78
     stands_in = {
         "mnist": "5,000 of the 70,000 digits of MNIST",
@@ -205,10 +209,11 @@ def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
     """The prepared file's arrays and source; what is missing or damaged is downloaded."""
     try:
         return read_prepared(folder / f"{name}.npz", IMAGE_SHAPES[name])
-    except (MissingFileError, DamagedFileError):
+    except (MissingFileError, DamagedFileError) as error:
         from helpers.data.download import provide
 
-        return provide(name, folder)
+        story = f"{error}; " if isinstance(error, DamagedFileError) else ""
+        return provide(name, folder, story)
 
 
 def _from_folder(folder: Path, val_fraction: float) -> ImageData:
