@@ -28,8 +28,8 @@ course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book o
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 	$(BIN)/python -m tools.build_book
 
-test: $(INSTALLED)  ## run all tests, the notebooks among them
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(INSTALLED)  ## run all tests, the notebooks among them, on two cores
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks

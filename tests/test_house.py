@@ -211,7 +211,7 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
 
     assert "-m pip install --quiet --group dev" in make("install")
     assert make("install") == ""
-    assert make("test").split() == ["-m", "pytest"]
+    assert make("test").split() == "-m pytest -n 2".split()
     assert "pip" not in make("course")
     (tmp_path / "pyproject.toml").touch()
     assert "--group dev" in make("book")
