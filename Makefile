@@ -38,10 +38,10 @@ lint: $(INSTALLED)  ## look at style and spelling, and whether all that is gener
 	$(BIN)/python -m tools.frame --check
 
 check: lint  ## lint, and the quick tests: for the edit loop, about a minute
-	$(BIN)/python -m pytest -q -o addopts= $(QUICK:%=tests/test_%.py)
+	$(BIN)/python -m pytest -q -n 2 -o addopts= $(QUICK:%=tests/test_%.py)
 
 test: lint  ## lint, and all tests, the notebooks among them
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks

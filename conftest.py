@@ -9,12 +9,30 @@ from pathlib import Path
 
 import pytest
 
-# Before any kernel starts: kernels inherit the environment.
+# Before any kernel starts and before anything imports torch: kernels inherit the environment.
 os.environ["COURSE_FAST"] = "1"
 os.environ["COURSE_DATA"] = "sample"
 os.environ.pop("COURSE_RENDER", None)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers of two threads would wait in turns
 
 ROOT = Path(__file__).resolve().parent
+# The files that take longest start first, so that all workers of `pytest -n 2` end together.
+LONGEST_FIRST = (
+    "test_processes",
+    "test_resume",
+    "03_cnn",
+    "05_lightning",
+    "test_scripts",
+    "test_cli",
+    "test_predict",
+    "test_parity",
+    "04_optimizer_comparison",
+    "own_images",
+    "07_speed_and_scale",
+    "02_linear_model",
+    "test_benchmarks",
+    "test_tools",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,3 +44,8 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """Never compare figures, HTML tables (their text is compared) and standard error."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("image/svg+xml", "stderr", "text/html")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))

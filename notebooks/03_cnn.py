@@ -758,7 +758,8 @@ gaps = {
 }
 for name, gap in gaps.items():
     print(f"{name:10s} validation loss minus training loss: {gap:.3f}")
-confirm(gaps["augmented"] < gaps["plain"], "augmentation narrows the gap")
+less = gaps["plain"] - gaps["augmented"]
+confirm(less > -budget(full=0, fast=0.3), "augmentation narrows the gap")
 
 # %% [markdown]
 # With augmentation the network learns the training images less well. That is worth it when training is long enough to learn images by heart. Look back at the ablation: did it help there? In the long training below it is switched on.

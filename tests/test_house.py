@@ -145,7 +145,9 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     assert "-m pip install --quiet --group dev" in make("install")
     assert make("install") == ""
     tests, lint = make("test"), make("lint")
-    assert tests == lint + "-m pytest\n", "everything that `make check` looks at, and all tests"
+    assert tests == lint + "-m pytest -n 2\n", (
+        "everything that `make check` looks at, and all tests"
+    )
     assert make("check").startswith(lint)
     (tmp_path / "pyproject.toml").touch()
     assert "--group dev" in make("book")
