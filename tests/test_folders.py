@@ -357,7 +357,7 @@ STRANGE = (
     "🐈‍⬛",
     "Äpfel",
     "new\nline",
-    "caf\udce9",
+    "na\udcefve",
     "-x",
     "n" * 80,
 )
