@@ -165,6 +165,7 @@ def test_folders_that_are_called_like_splits_are_what_they_plainly_are(
         "cats dogs test",
         "cats dogs val/kittens val/puppies",
         "cats dogs train/cats train/dogs",
+        "train/cats train/dogs holdout/cats holdout/dogs",
         "cats dogs train/cats train/dogs val/cats val/dogs",
         "train/cats train/dogs val/cats val/dogs valid/cats valid/dogs",
         "train1/cats train1/dogs train2/cats train2/dogs",
