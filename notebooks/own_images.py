@@ -91,7 +91,7 @@ folder = Path(scratch.name)
 # shapes/test/circle/…    shapes/test/square/…    shapes/test/triangle/…
 # ```
 #
-# If you have not divided them, leave `train/` and `test/` out. Then a fifth of each class is set aside as the test split, always the same pictures. The validation split is cut from the training pictures in both cases.
+# If you have not divided them, leave `train/` and `test/` out. Then a fifth of each class is set aside as the test split, always the same pictures. Pictures for validation may go below `val/`. Without it, the validation split is cut from the training pictures.
 #
 # We have no photographs to give away. So the pictures here are *drawn*, by the next cell: three shapes in many sizes, turned, in several colours, on canvases that are not all square. That is easier than any photograph. It shows how things work, not how well.
 
@@ -193,7 +193,7 @@ for path in sorted((folder / "runs" / "shapes").glob("[!.]*")):
 
 # %%
 result = json.loads((folder / "runs" / "shapes" / "result.json").read_text())
-for name in "test_accuracy best_val_accuracy epochs parameters data_source".split():
+for name in "test_accuracy best_val_accuracy epochs parameters".split():
     print(f"{name:18}{result[name]}")
 confirm(result["test_accuracy"] > 0.8, "the small CNN tells the three shapes apart")
 

@@ -247,6 +247,14 @@ def test_prepared_file_is_read_and_named(tmp_path):
     assert data.augmentation == Augmentation(2)
 
 
+def test_one_image_a_class_leaves_none_for_validation(tmp_path):
+    write_prepared(tmp_path / "mnist.npz", train=10)
+    with pytest.raises(DataError, match="validation"):
+        load("mnist", tmp_path, mode="full")
+    write_prepared(tmp_path / "mnist.npz", train=11)
+    assert len(load("mnist", tmp_path, mode="full").val) == 1
+
+
 def test_the_data_folder_is_an_argument_or_a_variable(tmp_path, monkeypatch):
     for name in ("given", "named", "data"):
         (tmp_path / name).mkdir()

@@ -22,7 +22,7 @@ from commands.folder import description, load_checkpoint, save_checkpoint
 from commands.predictor import load_predictor
 from helpers.data.digits import centre_like_mnist, is_dark_on_light, read_digit
 from helpers.data.load import load
-from helpers.data.pictures import eight_bits, find_images, read_image, squeeze
+from helpers.data.pictures import eight_bits, read_image, squeeze
 from helpers.errors import DataError, RunError, printable
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig
@@ -561,21 +561,16 @@ def test_a_mistake_of_the_whole_command_is_one_line_and_status_2(
     assert status == 2 and out == "" and len(err) == 1 and message in err[0]
 
 
-def test_a_folder_is_searched_to_its_bottom_and_hidden_files_are_not(tmp_path, seven):
-    good = ("a.png", "B.JPG", "z/deep/b.png", "z/c.jpeg")
-    for name in (
-        *good,
-        ".d.png",
-        "._a.png",
-        "__MACOSX/a.png",
-        ".cache/e.png",
-        "Thumbs.db",
-        "n.txt",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
-    assert found == ["B.JPG", "a.png", "z/c.jpeg", "z/deep/b.png"]
+def test_what_a_folder_holds_beside_pictures_is_said(tmp_path, capsys, digits, seven):
+    (tmp_path / "@eaDir").mkdir()
+    on_paper(seven).save(tmp_path / "seven.png")
+    status, out, err = ask(capsys, digits, tmp_path, "--json")
+    assert status == 0 and len(err) == 1 and "(@eaDir)" in err[0]
+    assert [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "seven.png")]
+    os.mkfifo(tmp_path / "pipe.png")
+    status, out, err = ask(capsys, digits, tmp_path, "--json")
+    assert status == 1 and len(err) == 1 and "(pipe.png)" in err[0]
+    assert [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "seven.png")]
 
 
 def test_the_script_reads_standard_input_from_a_pipe(digits, seven):

@@ -85,7 +85,7 @@ def _parts(finder: Finder, folder: Path) -> dict[str, Part]:
     below = finder.listing(top.root).folders
     named = {f: _look_through(finder, f) for f in below if _split_name(f)}
     if len(below) > 1 and not {"train"} < set(map(_split_name, named)):
-        named = {f: part for f, part in named.items() if not _is_class(f, top, named)}
+        named = {f: part for f, part in named.items() if not _is_class(finder, f, below)}
     names = [_split_name(f) for f in named]
     splits = dict(zip(names, named.values(), strict=True))
     beside = _by_name(f for f in below if f not in named)
@@ -133,15 +133,15 @@ def _agree(some: Iterable[str], others: Iterable[str]) -> bool:
     return len({*some} & {*others}) > 1
 
 
-def _is_class(folder: Path, top: Part, named: dict[Path, Part]) -> bool:
+def _is_class(finder: Finder, folder: Path, below: Sequence[Path]) -> bool:
     """Whether a folder called like a split is a class: `train` or `eye_test`, beside other things.
 
     Not if class folders inside it are there outside it too.
     """
     if _split_name(folder) != "train" and not SPLIT_NAME.fullmatch(folder.name)["prefix"]:
         return False
-    elsewhere = [part.classes for other, part in named.items() if other != folder]
-    return not _agree(named[folder].classes, chain(top.classes, *elsewhere))
+    elsewhere = [_look_through(finder, other).classes for other in below if other != folder]
+    return not _agree(_look_through(finder, folder).classes, chain(_by_name(below), *elsewhere))
 
 
 def _check(finder: Finder, part: Part, train: Part) -> None:
