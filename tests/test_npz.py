@@ -1,6 +1,8 @@
 """Data files: whole, damaged, or somebody's own."""
 
+import io
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -59,7 +61,8 @@ def test_damage_is_told_from_what_is_missing(case, tmp_path):
     path = tmp_path / "mnist.npz"
     with pytest.raises(npz.MissingFileError):
         npz.read_prepared(path)
-    npz.write_prepared(path, MNIST, "made by the test")
+    npz.write_prepared(path, MNIST, "two\nlines")
+    assert npz.read_prepared(path)[1].isprintable()
     DAMAGE[case](path)
     with pytest.raises(npz.DamagedFileError, match="whole npz|digest"):
         npz.read_prepared(path, (28, 28))
@@ -67,7 +70,7 @@ def test_damage_is_told_from_what_is_missing(case, tmp_path):
 
 # Files that other programs wrote: no digest. What is wrong with each, and a word of the message.
 OWN = {
-    "a part missing": ({"x_test": None}, "x_test"),
+    "a part missing": ({"x_test": None}, "names.*x_test"),
     "objects": ({"y_test": np.array([{}] * 20)}, "plain arrays"),
     "text": ({"y_test": np.array(["7"] * 20)}, "labels"),
     "dates": ({"x_test": MNIST["x_test"].astype("M8[s]")}, "x_test"),
@@ -80,7 +83,7 @@ OWN = {
     "label 11": ({"y_test": LABELS + 2}, "0-9"),
     "label -1": ({"y_test": LABELS - 1}, "0-9"),
     "label 0.5": ({"y_test": LABELS / 2}, "0-9"),
-    "blended": ({"x_train": MNIST["x_train"] / 300}, "0-255"),
+    "blended": ({"x_train": (MNIST["x_train"].clip(0, 254) + 0.3) / 255}, "0-255"),
     "standardised": ({"x_train": MNIST["x_train"] / 255 - 0.13}, "0-255"),
     "too bright": ({"x_train": MNIST["x_train"].astype(int) * 3}, "0-255"),
     "not a number": ({"x_train": np.full((50, 28, 28), np.nan)}, "0-255"),
@@ -157,12 +160,27 @@ def test_random_damage_never_gives_wrong_data(data, own, tmp_path):
 
 def test_a_header_that_says_less_than_there_is(tmp_path):
     """Numpy alone would stop before the checksum is compared, and give fewer images."""
-    np.savez(tmp_path / "own.npz", **MNIST)
-    content = (tmp_path / "own.npz").read_bytes()
-    fewer = content.replace(b"(50, 28, 28)", b"(40, 28, 28)").replace(b"(50,)", b"(40,)")
-    (tmp_path / "own.npz").write_bytes(fewer)
+    path, arrays = tmp_path / "own.npz", make_arrays("mnist", train=9000)
+    np.savez(path, **arrays)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"(9000, ", b"(1000, ").replace(b"(9000,)", b"(1000,)"))
     with pytest.raises(npz.DamagedFileError):
+        npz.read_prepared(path)
+
+
+@pytest.mark.parametrize(
+    ("count", "word"), [(40, "plain"), (1 << 46, "memory"), (1 << 70, "plain")]
+)
+def test_a_header_that_lies_under_a_right_checksum(count, word, tmp_path):
+    np.savez(tmp_path / "own.npz", **{k: v for k, v in MNIST.items() if k != "x_train"})
+    array = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 28, 28)}
+    np.lib.format.write_array_header_1_0(array, header)
+    with zipfile.ZipFile(tmp_path / "own.npz", "a") as file:
+        file.writestr("x_train.npy", array.getvalue() + MNIST["x_train"].tobytes())
+    with pytest.raises(DataError, match=word) as error:
         npz.read_prepared(tmp_path / "own.npz")
+    assert type(error.value) is DataError
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")

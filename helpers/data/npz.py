@@ -66,8 +66,6 @@ def _read(path: Path) -> tuple[Arrays, str]:
     try:
         with zipfile.ZipFile(path) as file:
             keys = {name.removesuffix(".npy") for name in file.namelist()}
-            if missing := [key for key in ARRAYS if key not in keys]:
-                raise DataError(f"cannot use {path}: it holds no {', '.join(missing)}")
             arrays = {key: _array(file, key) for key in ARRAYS}
             source = _array(file, "source") if "source" in keys else f"the file {path.name}"
             if "digest" in keys and str(_array(file, "digest")) != digest(arrays):
@@ -80,7 +78,8 @@ def _read(path: Path) -> tuple[Arrays, str]:
             raise DamagedFileError(path, "it is not a whole npz file") from error
         if isinstance(error, MemoryError):
             raise
-        raise DataError(f"cannot use {path}: it does not hold plain arrays of numbers") from error
+        wanted = f"it must hold plain arrays by the names {', '.join(ARRAYS)}"
+        raise DataError(f"cannot use {path}: {wanted}") from error
 
 
 def _array(file: zipfile.ZipFile, key: str) -> np.ndarray:
