@@ -92,7 +92,9 @@ def check_answers(answers, paths, count=3):
         assert list(answer) == ["path", "read_as", "unsure", "predictions"]
         values = [guess["probability"] for guess in answer["predictions"]]
         assert all(list(guess) == ["class", "probability"] for guess in answer["predictions"])
-        assert len(values) == (0 if "no digit" in answer["read_as"] else count) and values == sorted(values, reverse=True)
+        assert len(values) == (
+            0 if "no digit" in answer["read_as"] else count
+        ) and values == sorted(values, reverse=True)
         assert answer["unsure"] is (not values or values[0] < 0.5)
         assert all(0 <= value <= 1 for value in values) and sum(values) <= 1 + 1e-9
 
