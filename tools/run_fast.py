@@ -1,7 +1,6 @@
 """Run the notebooks in the fast profile on the bundled data, into copies.
 
     python -m tools.run_fast                all chapters, copies in book/_build/fast/notebooks/
-    python -m tools.run_fast --chapter 3    one chapter
     python -m tools.run_fast --record       also store the seconds in book/results.json
 
 The notebooks in notebooks/ stay as they are.
