@@ -11,7 +11,6 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from commands.lightning import (
     OwnSignals,
     SameData,
-    expect_processes,
     make_loggers,
     make_trainer,
     settle_for_all,
@@ -25,7 +24,6 @@ from helpers.training import History, Metrics
 def check(run: Run) -> None:
     """Find out early whether Lightning takes these flags."""
     flags = run.flags
-    expect_processes(flags.devices, flags.num_nodes)
     make_trainer(
         run.device,
         max_epochs=1,

@@ -72,8 +72,8 @@ class RunFolder:
                     f"choose another --out{go_on}"
                 )
             write_metrics(self.path / METRICS, [])
-            write_json(self.path / DATA, data)
             write_json(self.path / CONFIG, config)
+            write_json(self.path / DATA, data)
         except OSError as error:
             self.release()
             raise RunError(
@@ -203,8 +203,8 @@ class RunFolder:
                 self._save_best(state)
         write_metrics(self.path / METRICS, rows)
 
-    def repair(self, state: dict[str, Any] | None) -> None:
-        """Write best.pt and metrics.csv again as `state` has them: a kill may have kept them back.
+    def repair(self, state: dict[str, Any] | None, data: dict[str, Any]) -> None:
+        """Write again what a kill may have kept back: best.pt, metrics.csv, what identifies `data`.
 
         Raises:
             RunError: the folder cannot be written.
@@ -213,6 +213,8 @@ class RunFolder:
             if state is not None:
                 self._save_best(state)
             write_metrics(self.path / METRICS, state["rows"] if state is not None else [])
+            if not (self.path / DATA).exists():
+                write_json(self.path / DATA, data)
         except OSError as error:
             raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
 

@@ -18,30 +18,10 @@ from commands.run import require_same_data
 from helpers.data import Batches, ImageData
 from helpers.errors import UserError
 from helpers.lit import quiet_lightning
-from helpers.processes import environment, expect, gathered, is_main, launched, number
+from helpers.processes import gathered, is_main, launched, number
 from helpers.speed import settle_precision
 
 PRECISION = "COURSE_PRECISION"  # in the environment: what the first process has settled
-
-
-def expect_processes(devices: int, num_nodes: int) -> None:
-    """Find out which of the processes this one will be, before Lightning has them joined.
-
-    Raises:
-        UserError: a launcher has started another number of processes than the flags say.
-    """
-    count = devices * num_nodes
-    if launched() not in (1, count) and "TORCHELASTIC_RUN_ID" in os.environ:
-        raise UserError(
-            f"torchrun has started {launched()} processes, but --devices {devices} and --num-nodes "
-            f"{num_nodes} are {count}: make these agree, or leave torchrun out"
-        )
-    if count == 1:
-        return
-    local, node = environment("LOCAL_RANK"), environment("NODE_RANK") or 0
-    if local is None and environment("SLURM_NTASKS") == count:
-        return expect(environment("SLURM_PROCID") or 0)
-    expect(node * devices + (local or 0))
 
 
 def make_trainer(

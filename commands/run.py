@@ -157,7 +157,30 @@ def start(
 ) -> tuple[Run, dict[str, Any] | None]:
     """Everything before the training; see `prepare`."""
     flags = read_flags(make_parser(program, description, lightning=lightning), argv)
+    if lightning:
+        expect_processes(flags.devices, flags.num_nodes)
     return prepare(flags, check, cleanup)
+
+
+def expect_processes(devices: int, num_nodes: int) -> None:
+    """Find out which of the processes this one will be, before Lightning has them joined.
+
+    Raises:
+        UserError: a launcher has started another number of processes than the flags say.
+    """
+    count = devices * num_nodes
+    started = processes.launched()
+    if started not in (1, count) and "TORCHELASTIC_RUN_ID" in os.environ:
+        raise UserError(
+            f"torchrun has started {started} processes, but --devices {devices} and --num-nodes "
+            f"{num_nodes} are {count}: make these agree, or leave torchrun out"
+        )
+    if count == 1:
+        return processes.expect(0)
+    local, node = processes.environment("LOCAL_RANK"), processes.environment("NODE_RANK") or 0
+    if local is None and processes.environment("SLURM_NTASKS") == count:
+        return processes.expect(processes.environment("SLURM_PROCID") or 0)
+    processes.expect(node * devices + (local or 0))
 
 
 def agree(begin: Callable[[], tuple[Run, Any]]) -> tuple[Run, Any]:
@@ -286,7 +309,7 @@ def _go_on(run: Run) -> dict[str, Any] | None:
             raise UserError(f"{folder.path}: the run had {before} processes, now there are {now}")
         _try_state(run)
     if processes.is_main() and not run.flags.dry_run:
-        folder.repair(run.state)
+        folder.repair(run.state, run.data.identity())
     return None
 
 

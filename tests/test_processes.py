@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -187,11 +188,11 @@ def test_a_killed_worker_ends_the_run_which_then_goes_on(launcher, together, tmp
     assert all(torch.equal(first["model"][k], second["model"][k]) for k in first["model"])
 
 
-def test_a_run_of_two_is_not_resumed_by_one(together, capsys):
-    assert (
-        commands.run.main("train.py", "", train.train, ["--resume", str(together / "torchrun")])
-        == 2
-    )
+def test_a_run_of_two_is_not_resumed_by_one(together, tmp_path, capsys):
+    shutil.copytree(together / "torchrun", tmp_path / "two")
+    (tmp_path / "two" / "result.json").unlink()
+    words = ["--resume", str(tmp_path / "two")]
+    assert commands.run.main("train.py", "", train.train, words) == 2
     assert "had 2 processes" in capsys.readouterr().err
 
 
