@@ -61,7 +61,7 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
 
     def measure() -> Metrics:
         test = trainer.test(module, datamodule=batches, verbose=False)[0]
-        return Metrics(test["test_loss"], test["test_hits"] / len(data.test))
+        return Metrics(test["test_loss"], test["test_accuracy"])
 
     return history.history, measure
 

@@ -24,9 +24,10 @@ def make_result(
 ) -> dict[str, Any]:
     """What result.json says; seconds and images per second are those of the epochs."""
     return {
-        "test_accuracy": test.accuracy,
+        # Accuracies are ratios in 32 bits: seven digits of them mean something.
+        "test_accuracy": round(test.accuracy, 7),
         "test_loss": test.loss,
-        "best_val_accuracy": history.best_val_accuracy,
+        "best_val_accuracy": round(history.best_val_accuracy, 7),
         "epochs": len(history),
         "seconds": round(history.seconds, 3),
         "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),

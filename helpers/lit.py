@@ -191,7 +191,7 @@ class HistoryCallback(pl.Callback):
             "epoch": trainer.current_epoch + 1,
             "train_loss": metrics["train_loss"].item(),
             "val_loss": metrics["val_loss"].item(),
-            "val_accuracy": metrics["val_hits"].item() / trainer.val_dataloaders.num_images,
+            "val_accuracy": metrics["val_accuracy"].item(),
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self.started,
             "images_per_second": trainer.train_dataloader.num_images

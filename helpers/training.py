@@ -206,7 +206,7 @@ def evaluate(
         correct += (logits.argmax(dim=1) == labels).sum()
         count += len(labels)
     loss_sum, correct, count = sum_over_processes(loss_sum, correct, count)
-    return Metrics((loss_sum / count).item(), correct.item() / count.item())
+    return Metrics((loss_sum / count).item(), (correct.float() / count).item())
 
 
 def train_epoch(

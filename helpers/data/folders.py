@@ -75,7 +75,7 @@ def read_folder(folder: Path) -> FolderContent:
     except DataError as error:
         raise DataError("; ".join(filter(None, (str(error), finder.report())))) from error
     if report := finder.report():
-        warnings.warn(f"{printable(folder)}: {report}", stacklevel=2)
+        warnings.warn(f"{printable(folder.name or folder)}: {report}", stacklevel=2)
     return FolderContent(tuple(parts["train"].classes), **read)
 
 
