@@ -1,8 +1,12 @@
-"""Interleaving, statistics, and a description of the machine."""
+"""Turns, statistics, processes of their own, and a description of the machine."""
 
 import os
+import pickle
 import platform
+import re
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,28 +15,29 @@ import torch
 
 from commands.folder import versions
 
+ROOT = Path(__file__).resolve().parent.parent
+ANSWER = """import pickle, sys
+function, arguments = pickle.load(sys.stdin.buffer)
+pickle.dump(function(*arguments), sys.stdout.buffer)"""
 T = TypeVar("T")
 
 
-def interleave(
-    contestants: Mapping[str, Callable[[], T]], repetitions: int, warm_ups: int = 1
-) -> dict[str, list[T]]:
-    """Let all contestants take turns, again and again, so that a drift of the machine hits all.
+class ProcessError(RuntimeError):
+    """A process that should have measured something has ended without an answer."""
 
-    A machine slows down when it gets warm or busy. If each contestant had all its repetitions in
-    a row, that would pass for a difference between them. The first `warm_ups` rounds are dropped:
-    there memory is allocated and code is prepared.
 
-    Returns:
-        what each contestant returned in each repetition.
+def tell(line: object) -> None:
+    """Say on standard error what comes next."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def interleave(contestants: Mapping[Any, Callable[[], T]], repetitions: int) -> dict[Any, list[T]]:
+    """What each contestant returns in each repetition. They take turns, since a machine slows down
+    when it gets warm or busy: in a row, that would pass for a difference between them. The first
+    round is dropped: there memory is allocated and code is prepared.
     """
-    results: dict[str, list[T]] = {name: [] for name in contestants}
-    for repetition in range(-warm_ups, repetitions):
-        for name, turn in contestants.items():
-            result = turn()
-            if repetition >= 0:
-                results[name].append(result)
-    return results
+    rounds = [{k: turn() for k, turn in contestants.items()} for _ in range(1 + repetitions)]
+    return {name: [each[name] for each in rounds[1:]] for name in contestants}
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -41,50 +46,38 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     return {name: float(f"{number:.4g}") for name, number in numbers.items()}
 
 
-def ratios(values: Sequence[float], baseline: Sequence[float]) -> list[float]:
-    """Each repetition's value against the baseline's in the same repetition."""
-    return [value / base for value, base in zip(values, baseline, strict=True)]
-
-
 def synchronise(device: torch.device) -> None:
     """Wait until an accelerator has done all that it was asked to do; a CPU always has."""
-    if device.type == "cpu":
-        return
-    accelerator = getattr(torch, "accelerator", None)
-    if accelerator is not None:
-        accelerator.synchronize()
-    elif device.type == "cuda":
-        torch.cuda.synchronize()
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
 
 
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
+    """What `function` returns in a new process, which ends with this one at the latest.
 
-
-def cpu_model() -> str:
-    """The processor's name as the operating system tells it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
+    Raises:
+        ProcessError: it ended before it answered.
+    """
+    asked = pickle.dumps((function, arguments))
+    command = [sys.executable, "-c", ANSWER]
+    done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
+    if done.returncode:
+        raise ProcessError(f"its process ended with status {done.returncode}")
+    return pickle.loads(done.stdout)
 
 
 def setting(profile: str, repetitions: int, device: torch.device) -> dict[str, Any]:
     """What belongs beside every measured number."""
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    about = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    cpu = re.search(r"model name\s*: (.*)", about)
     return {
         "profile": profile,
         "repetitions": repetitions,
         "device": str(device),
-        "cpu": cpu_model(),
-        "cores": cores(),
+        "cpu": cpu[1] if cpu else platform.processor(),
+        "cores": len(usable(0)),
         "threads": torch.get_num_threads(),
         "cpu_instructions": torch.backends.cpu.get_cpu_capability(),
-        "system": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
     }

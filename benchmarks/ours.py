@@ -1,69 +1,54 @@
-"""This course's training, called as its scripts call it."""
+"""This course's training, with and without Lightning.
 
-from argparse import Namespace
+The seconds are those of its own clocks, which stop before the validation.
+"""
+
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from benchmarks.clock import Clock
-from benchmarks.task import Task
-from commands.flags import LIGHTNING_DEFAULTS
-from commands.folder import RunFolder
-from commands.run import Run
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, OwnSignals
+import pytorch_lightning as pl
+
+from benchmarks.tasks import Task
+from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
 from helpers.training import fit
-from lightning_train import make_trainer
 
 
 def loop(task: Task) -> Callable[[], float]:
-    """`fit`; each call goes on for one more epoch and returns the seconds of its training part.
-
-    The seconds are those of `fit`'s own clock, which stops before the validation.
-    """
+    """`fit`; each call goes on for one more epoch and returns its seconds."""
     model, data = task.build(), task.data.to(task.device)
-    state: dict[str, Any] | None = None
-
-    def keep(reached: dict[str, Any]) -> None:
-        nonlocal state
-        state = reached
+    options: dict[str, Any] = {"device": task.device, "progress": False, "state": None}
 
     def epoch() -> float:
-        done = 0 if state is None else len(state["rows"])
+        done = 0 if options["state"] is None else len(options["state"]["rows"])
         config = replace(task.config, epochs=done + 1)
-        history = fit(
-            model,
-            data,
-            config,
-            device=task.device,
-            progress=False,
-            state=state,
-            after_epoch=keep,
-        )
-        return task.num_images / history["images_per_second"][-1]
+        history = fit(model, data, config, after_epoch=lambda s: options.update(state=s), **options)
+        return len(data.train) / history["images_per_second"][-1]
 
     return epoch
 
 
 def lightning(task: Task) -> Callable[[], float]:
-    """The Lightning module with the Trainer of `lightning_train.py`; each call trains one epoch."""
-    data = task.data.to(task.device)
-    module = LitClassifier(task.build(), task.config)
-    # The folder is only named: neither loggers nor checkpoints are wanted.
-    folder = RunFolder(Path("runs"))
-    flags = Namespace(**LIGHTNING_DEFAULTS)
-    run = Run(flags, task.config, data, module.model, task.device, folder)
-    precision = task.config.precision
+    """The Lightning module, trained as by `lightning_train.py`; each call trains one epoch."""
+    quiet_lightning()
+    data, config = task.data.to(task.device), task.config
+    module = LitClassifier(task.build(), config)
 
     def epoch() -> float:
-        clock = Clock(task.device)
-        history = HistoryCallback(task.config, precision)
-        trainer = make_trainer(
-            run,
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
-            callbacks=[clock, history, OwnSignals()],
+        callback = HistoryCallback(config, config.precision)
+        trainer = pl.Trainer(
+            max_epochs=1,
+            accelerator=task.device.type,
+            devices=1,
+            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[callback],
         )
-        trainer.fit(module, datamodule=ImageDataModule(data, task.config))
-        return clock.seconds
+        trainer.fit(module, datamodule=ImageDataModule(data, config))
+        return len(data.train) / callback.history["images_per_second"][-1]
 
     return epoch

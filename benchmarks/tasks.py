@@ -1,0 +1,124 @@
+"""What is measured: the models, the trainings, and how much of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from helpers.data.batches import ImageData
+from helpers.models import ImageShape, build_model
+from helpers.recipes import TrainingConfig
+from helpers.speed import settle_precision
+
+Datasets = dict[str, ImageData]
+
+
+def origin_cnn(image_shape: ImageShape, num_classes: int) -> nn.Sequential:
+    """The large CNN of the project that this course grew out of: images to logits."""
+    channels, height, width = image_shape
+    layers: list[nn.Module] = []
+    for pair in ((32, 64), (128, 128), (256, 256)):
+        for filters in pair:
+            layers += [nn.Conv2d(channels, filters, kernel_size=3, padding=1), nn.ReLU()]
+            channels = filters
+        layers.append(nn.MaxPool2d(2))
+    layers += [nn.Flatten(), nn.Linear(256 * (height // 8) * (width // 8), 1024), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(1024, 512), nn.ReLU(), nn.Linear(512, num_classes))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training that several ways do; the usual ones do it in float32 whatever `config` says."""
+
+    model: str
+    data: ImageData
+    config: TrainingConfig
+    device: torch.device
+
+    def build(self) -> nn.Module:
+        """The model as this course trains it, for instance `CNN small`; the seed decides it."""
+        shape, classes, seed = self.data.image_shape, self.data.num_classes, self.config.seed
+        if self.model == "origin large":
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                # As in this course's own CNN: the order in which convolutions run fastest.
+                return origin_cnn(shape, classes).to(memory_format=torch.channels_last)
+        kind, _, size = self.model.partition(" ")
+        return build_model(kind.lower(), shape, classes, size or "large", seed)
+
+
+def make_task(model: str, data: ImageData, images: int, device: torch.device) -> Task:
+    """Adam with learning rate 1e-3 and batches of 128 (the origin's model: 256), no augmentation.
+
+    The precision is what this course's `--precision auto` chooses, once for all ways.
+    """
+    size = 256 if model == "origin large" else 128
+    data = replace(data.subset(images), val=data.val[:100])  # validation is not timed
+    config = TrainingConfig(epochs=1, batch_size=size, optimizer="adam", lr=1e-3)
+    task = Task(model, data, config, device)
+    batches = data.to(device).batches("train", size)
+    precision = settle_precision("auto", task.build().to(device), batches, announce=False)
+    return replace(task, config=replace(config, precision=precision))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A validation accuracy (0 to 1) that a training is to reach.
+
+    `epochs` is the length of the recipe's schedule for the fast CNN of that `size`. The usual loop
+    has no schedule: it stops at the goal, or after `usual_epochs`; with 0 it does not run.
+    """
+
+    dataset: str
+    accuracy: float
+    epochs: int
+    size: str = "large"
+    usual_epochs: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.accuracy:g}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The amount of work of a run.
+
+    `images`: for each model the training images of a timed epoch, at most; about a second's work,
+    since shorter times are unsteady. `seeds`: trainings for every goal; the usual loop has one.
+    `accuracy_images`: how many images a split has there, at most.
+    """
+
+    name: str
+    repetitions: int
+    images: Mapping[str, int]
+    goals: tuple[Goal, ...]
+    seeds: int = 1
+    datasets: tuple[str, ...] = ("mnist", "cifar10")
+    matrix_sizes: tuple[int, ...] = (1024, 2048, 4096)
+    accuracy_images: int | None = None
+
+
+FULL = Profile(
+    "full",
+    repetitions=5,
+    images={"linear": 60_000, "CNN small": 4096, "CNN middle": 2048}
+    | dict.fromkeys(("CNN large", "FastCNN large", "origin large"), 1024),
+    goals=(
+        Goal("cifar10", 0.79, epochs=5, usual_epochs=10),
+        Goal("cifar10", 0.85, epochs=10),
+        Goal("cifar10", 0.9, epochs=14),
+        Goal("mnist", 0.99, epochs=1, size="small"),
+        Goal("mnist", 0.995, epochs=5, size="middle"),
+    ),
+    seeds=3,
+)
+QUICK = Profile(
+    "quick",
+    repetitions=2,
+    images={"linear": 4096, "CNN small": 512, "origin large": 256},
+    datasets=("cifar10",),
+    matrix_sizes=(1024,),
+    goals=(Goal("cifar10", 0.3, epochs=5, size="small", usual_epochs=1),),
+    accuracy_images=2048,
+)
