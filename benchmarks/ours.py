@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytorch_lightning as pl
-
 from benchmarks.tasks import Task
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
+from commands.lightning import make_trainer
+from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier
 from helpers.training import fit
 
 
@@ -29,25 +28,14 @@ def loop(task: Task) -> Callable[[], float]:
 
 
 def lightning(task: Task) -> Callable[[], float]:
-    """The Lightning module, trained as by `lightning_train.py`; each call trains one epoch."""
-    quiet_lightning()
+    """The Lightning module and `lightning_train.py`'s Trainer; each call trains one epoch."""
     data, config = task.data.to(task.device), task.config
     module = LitClassifier(task.build(), config)
 
     def epoch() -> float:
         callback = HistoryCallback(config, config.precision)
-        trainer = pl.Trainer(
-            max_epochs=1,
-            accelerator=task.device.type,
-            devices=1,
-            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            callbacks=[callback],
-        )
+        options = {"precision": config.precision, "max_epochs": 1, "callbacks": [callback]}
+        trainer = make_trainer(task.device, **options)
         trainer.fit(module, datamodule=ImageDataModule(data, config))
         return len(data.train) / callback.history["images_per_second"][-1]
 
