@@ -487,4 +487,5 @@ def finish(run: Run, result: dict[str, Any]) -> int:
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:
     if processes.is_main():
-        terminal.say(f"warning: {message}")
+        for line in f"warning: {message}".splitlines():  # the notice of the sample has several
+            terminal.say(line)

@@ -358,3 +358,9 @@ def test_the_result_table_fits_a_narrow_terminal(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     terminal.print_rows("title", {"name": "value " * 30})
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
+def test_the_notice_of_the_sample_keeps_its_lines(capsys):
+    commands.run._plain_warning("\n!!!\nThe full data set is not here\n!!!")
+    lines = capsys.readouterr().err.splitlines()
+    assert "The full data set is not here" in lines and "\\n" not in "".join(lines)
