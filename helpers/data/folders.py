@@ -29,7 +29,7 @@ SIDE = 32  # pixels
 SPLIT_NAME = re.compile(
     r"(?P<prefix>.*[\W_])?"
     r"((?P<train>train(ing)?)|(?P<val>val(id(ation)?)?|dev)|(?P<test>test(ing)?|eval(uation)?))"
-    r"([\W_]*(sets?|split|images?|imgs?|pictures?|photos?|data|\d))*[\W_]*",
+    r"([\W_]*(set|split|images?|imgs?|pictures?|photos?|data|\d))*[\W_]*",
     re.IGNORECASE,
 )
 LAYOUT = "train/CLASS/ (and val/CLASS/, test/CLASS/), or CLASS/ alone"
@@ -113,8 +113,8 @@ def _split_name(folder: Path) -> str | None:
 def _look_through(finder: Finder, folder: Path) -> Part:
     """What is in a folder, or further in if it holds one folder of folders and nothing else."""
     while len((here := finder.listing(folder)).folders) == 1 and not here.pictures:
-        below = finder.listing(only := here.folders[0])
-        is_class = below.pictures or not below.folders
+        only = here.folders[0]
+        is_class = finder.listing(only).pictures
         if is_class or _split_name(only) not in (None, _split_name(folder)):
             break
         folder = only
