@@ -218,7 +218,7 @@ def test_hidden_and_system_files_are_passed_over_without_a_word(plant, tmp_path)
     plant("cats/kittens/small dogs .git/cats cats/.thumbnails .Trash-1000 dogs/.ipynb_checkpoints")
     for (
         name
-    ) in ".DS_Store cats/.DS_Store cats/Thumbs.db dogs/._0.png desktop.ini dogs/a.txt".split():
+    ) in ".DS_Store cats/.DS_Store cats/Thumbs.db dogs/._0.png cats/~$a.doc dogs/a.txt".split():
         (tmp_path / name).write_bytes(b"nothing")
     assert per_class(load(str(tmp_path))) == {"cats": 3, "dogs": 3}
 
@@ -251,10 +251,10 @@ def test_what_is_no_picture_file_is_never_opened_and_said(where, plant, tmp_path
 
 
 def test_pictures_are_found_at_any_depth_and_sorted_by_path(plant, tmp_path):
-    plant("z/deep z .cache", 1)
+    plant("z/deep z z-1 .cache", 1)
     plant(".", 1, suffix=".JPG")
     found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
-    assert found == ["0.JPG", "z/0.png", "z/deep/0.png"]
+    assert found == ["0.JPG", "z/0.png", "z/deep/0.png", "z-1/0.png"]
 
 
 def test_linked_folders_are_followed_once(plant, tmp_path):
