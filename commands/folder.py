@@ -182,7 +182,9 @@ class RunFolder:
             keys = ("classes", "images", "digest" if "digest" in kept else "data_source")
             for key in keys:
                 before = kept.get(key, now[key])
-                if before != now[key]:
+                # Runs of an earlier version say a folder's name only, not where it is.
+                named = key == "data_source" and _last_name(before) == _last_name(now[key])
+                if before != now[key] and not named:
                     differ = f"its {key} were {_listed(before)}, now they are {_listed(now[key])}"
                     if key == "digest":
                         differ = "pixels or labels differ"
@@ -266,6 +268,11 @@ def _are_rows(rows: object) -> bool:
         and all(isinstance(row[column], int | float) for column in COLUMNS)
         for row in rows
     )
+
+
+def _last_name(source: object) -> str:
+    """The name at the end of what says where data came from."""
+    return str(source).removeprefix("the image folder ").rsplit("/", 1)[-1]
 
 
 def _listed(values: object, most: int = 12) -> str:

@@ -16,7 +16,8 @@ import torch
 from filelock import FileLock
 
 import commands.run
-from commands.folder import LOCK, load_checkpoint, save_checkpoint
+from commands.folder import LOCK, RunFolder, load_checkpoint, save_checkpoint
+from helpers.errors import RunError
 from helpers.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -383,3 +384,17 @@ def test_interrupted_write_leaves_no_rest(tmp_path):
 def test_resuming_restores_optimizer_and_schedule(half):
     state = torch.load(half / "last.pt", weights_only=True)
     assert state["optimizer"]["state"][0]["step"] > 0 and state["scheduler"]["last_epoch"] > 0
+
+
+def test_a_folder_run_from_before_data_json_is_compared_by_the_name_of_its_folder(tmp_path):
+    folder = RunFolder(tmp_path)
+    now = {
+        "classes": ["cats", "dogs"],
+        "images": [8, 2, 2],
+        "digest": "0",
+        "data_source": "the image folder /home/me/pets",
+    }
+    folder.check_data(now, {"data_source": "the image folder pets", "classes": ["cats", "dogs"]})
+    for other in ({"data_source": "the image folder cars"}, {"classes": ["cats", "zebras"]}):
+        with pytest.raises(RunError, match="not the data"):
+            folder.check_data(now, other)
