@@ -597,7 +597,9 @@ def test_closed_standard_input_is_one_line(capsys, digits, monkeypatch):
 def test_the_script_keeps_to_its_promises_in_a_poor_terminal(digits, broken, tmp_path, seven):
     """Pure ASCII; libraries in C that complain by themselves would show as further lines."""
     on_paper(seven).save(broken / "sieben – ħ七.png")
-    done = script("--checkpoint", digits, broken, PYTHONIOENCODING="ascii", LC_ALL="C")
+    done = script(
+        "--checkpoint", digits, broken, PYTHONIOENCODING="ascii", LC_ALL="C", COLUMNS="500"
+    )
     lines = done.stderr.decode("ascii").splitlines()
     assert done.returncode == 1 and b"sieben" in done.stdout
     assert all(line.startswith("predict.py: cannot read") for line in lines)

@@ -392,7 +392,7 @@ def test_a_folder_run_from_before_data_json_is_compared_by_the_name_of_its_folde
         "classes": ["cats", "dogs"],
         "images": [8, 2, 2],
         "digest": "0",
-        "data_source": "the image folder /home/me/pets",
+        "data_source": "the image folder /elsewhere/pets",
     }
     folder.check_data(now, {"data_source": "the image folder pets", "classes": ["cats", "dogs"]})
     for other in ({"data_source": "the image folder cars"}, {"classes": ["cats", "zebras"]}):
