@@ -30,8 +30,8 @@
 #
 # **The question**: what does a computer see when it looks at an image, and what must we know about a [data set](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#data-set) before we train on it?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

@@ -30,8 +30,8 @@
 #
 # **The question**: how far does one weighted sum of pixels per class go, and how are its [weights](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight) found?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

@@ -31,8 +31,8 @@
 #
 # **The question**: the linear model treats an image as a list of numbers and forgets which pixels are neighbours. What do we gain if we do not forget?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

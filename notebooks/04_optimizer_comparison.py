@@ -30,8 +30,8 @@
 #
 # **The question**: which optimizer should I use, and at which learning rate?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

@@ -31,8 +31,8 @@
 #
 # **The question**: PyTorch Lightning promises to take the loop off our hands. What do we have to write, what do we get, and is it really the same training?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

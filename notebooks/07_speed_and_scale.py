@@ -29,8 +29,8 @@
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

@@ -29,8 +29,8 @@
 #
 # **The question**: MNIST and CIFAR-10 arrive clean and all of one size. Your pictures do not. What has to be done to them?
 
-# %% tags=["course-setup"]
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# %% tags=["course-setup", "hide-input"]
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path

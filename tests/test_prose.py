@@ -1,11 +1,13 @@
 """How the chapters are written: sections, sentences, figures that fit a narrow page."""
 
 import re
+import statistics
 
 import pytest
 
 from helpers.plots import SMALLEST_TEXT, WIDTH
-from tests.course_text import CHAPTERS, COURSE, cells, prose
+from tests.course_text import CHAPTERS, COURSE, GRADE, cells, prose
+from tools.course import tags
 
 SECTIONS = (
     "## What you will learn",
@@ -20,6 +22,9 @@ SECTIONS = (
 LONGEST_LINE = 88  # characters of code
 # Words. A part ends at a colon or semicolon too, so that lists and examples do not count as one.
 LONGEST_SENTENCE, LONGEST_PART, MEAN_PART = 40, 36, 16
+# Lines of code in a cell that is not folded, and claims that a chapter checks in sight.
+LONGEST_CELL, MEDIAN_CELL, MOST_CLAIMS = 25, 10, 10
+LESSONS = [chapter for chapter in COURSE.chapters() if chapter.number != "07"]
 # Everything that people read: all notebooks, and all pages.
 PAGES = [
     *COURSE.book.glob("*.md"),
@@ -92,3 +97,22 @@ def test_sentences_are_counted_as_people_read_them() -> None:
     assert [len(words) for words in sentences(text, ".?!:;")] == [3, 3, 3, 3]
     listed = sentences("- one two three\n- four five six", ".?!")
     assert [" ".join(words) for words in listed] == ["one two three", "four five six"]
+
+
+def lesson_cells(chapter) -> list[str]:
+    """The code that a reader is meant to read: what is folded and the exercises left out."""
+    return [
+        cell.source
+        for cell in cells(chapter)
+        if cell.cell_type == "code"
+        and "hide-input" not in tags(cell)
+        and not GRADE.search(cell.source)
+    ]
+
+
+@pytest.mark.parametrize("chapter", LESSONS, ids=lambda chapter: chapter.key)
+def test_lesson_cells_are_short_and_few_lines_check(chapter) -> None:
+    lengths = [len(source.splitlines()) for source in lesson_cells(chapter)]
+    assert max(lengths) <= LONGEST_CELL and statistics.median(lengths) < MEDIAN_CELL
+    claims = sum(len(re.findall(r"\bconfirm\(", source)) for source in sources(chapter))
+    assert claims <= MOST_CLAIMS

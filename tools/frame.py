@@ -31,6 +31,8 @@ from tools.course import (
 from tools.fill import fill, missing, read_results
 
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
+# What one writes for a link to a term of the glossary: [loss](@loss).
+SHORT_LINK = "](@"
 # A link to a page of words, relative or with an address: in Colab only an address leads there.
 BOOK_LINK = re.compile(r"\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)book/")
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
@@ -39,7 +41,7 @@ TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULT
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
 
 SETUP = """\
-# Set-up, the same in every chapter: find the course's code, or fetch it, as on Colab.
+# @title Set-up, the same in every chapter: find the course's code, or fetch it
 import subprocess
 import sys
 from pathlib import Path
@@ -133,9 +135,13 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text = BADGES.sub(lambda _: block, cell.source)
+            text = text.replace(SHORT_LINK, f"]({book_address(course)}glossary.md#")
             cell.source = fill(BOOK_LINK.sub(f"]({book_address(course)}", text), results)
     notebook.metadata["kernelspec"] = KERNEL
     pair = pair_text(notebook, course)
+    for cell in notebook.cells:
+        if "hide-input" in tags(cell):  # the book's word; JupyterLab and Colab have their own
+            cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
     if chapter.notebook.exists():
         stored = read_notebook(chapter.notebook)
         notebook = combine_inputs_with_outputs(notebook, stored)
