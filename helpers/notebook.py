@@ -18,12 +18,11 @@ FAST: bool = os.environ.get("COURSE_FAST", "") not in ("", "0")
 
 
 def confirm(condition: object, message: str) -> None:
-    """Print `message` behind a tick when `condition` is true.
+    """Print `message` behind a tick if `condition` is true, else raise AssertionError.
 
-    Raises:
-        AssertionError: `condition` is false.
+    So a chapter that claims what its own run does not show stops, in the tests and in a render.
     """
-    if not bool(condition):
+    if not condition:
         raise AssertionError(f"❌ not true here: {message}")
     print(f"✅ {message}")
 
@@ -69,13 +68,8 @@ def explore(
 ) -> object:
     """Let the reader choose among `values` with a slider and see what `draw` makes of the choice.
 
-    Args:
-        draw: draws the picture of one value into an axis.
-        values: what can be chosen.
-        label: what the values are, with their unit if they have one.
-        shown: where there is no slider (the book, a test), these are drawn beside each other;
-            all of `values` if not given.
-        live: whether there is a slider; None asks `is_live`.
+    Where nobody can move a slider (the book, a test: see `is_live`) the pictures of `shown`, or
+    of all values, stand beside each other. `label` says what the values are, with their unit.
 
     Returns:
         the widget, or the static figure.
@@ -107,5 +101,5 @@ def _side_by_side(
     for axis, value in zip(axes.flat, values, strict=False):
         draw(axis, value)
         axis.set_title(f"{label} {value:g}")
-    plt.close(figure)  # the cell shows what it ends with; an open figure it would show twice
+    plt.close(figure)  # or the cell would show it twice: as an open figure, and as its result
     return figure
