@@ -36,7 +36,6 @@ WRONG_ANSWERS = [
     for found in EXERCISES
     for mistake, (code, hint) in wrong_answers(found.number).items()
 ]
-by_number = pytest.mark.parametrize("found", EXERCISES, ids=lambda found: found.number)
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +66,15 @@ def test_a_chapter_has_its_exercises_in_order(chapter) -> None:
     numbers = [found.number for found in exercises(chapter)]
     assert len(numbers) >= 4
     assert numbers == [f"{int(chapter.number)}.{n + 1}" for n in range(len(numbers))]
+    assert all(len(wrong_answers(number)) >= 3 for number in numbers)
 
 
-@by_number
-def test_a_stub_is_not_tried_yet(found: Exercise, names) -> None:
+@pytest.mark.parametrize("found", EXERCISES, ids=lambda found: found.number)
+def test_a_stub_is_not_tried_yet_and_the_solution_is_right(found: Exercise, names) -> None:
     assert answered(found, found.stub, names).mark == UNTRIED
-
-
-@by_number
-def test_a_solution_is_right(found: Exercise, names) -> None:
     assert found.solution, "the folded solution must follow the stub's cell"
     mark, text = answered(found, found.solution, names)
     assert mark == RIGHT, text
-
-
-@by_number
-def test_an_exercise_knows_typical_mistakes(found: Exercise) -> None:
-    assert len(wrong_answers(found.number)) >= 3
 
 
 @pytest.mark.parametrize(("found", "code", "hint"), WRONG_ANSWERS)

@@ -28,16 +28,24 @@ CLASSES = ("cat", "dog", "frog")
 
 
 @pytest.fixture(autouse=True)
-def style() -> Iterator[None]:
+def figures_fit_a_narrow_page() -> Iterator[None]:
     with plt.rc_context():
         use_style()
         yield
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            assert figure.get_figwidth() <= WIDTH
+            assert all(text.get_fontsize() >= SMALLEST_TEXT for text in written(figure))
     plt.close("all")
 
 
-def texts(figure: Figure) -> list[str]:
+def written(figure: Figure) -> list[plt.Text]:
     figure.draw_without_rendering()
-    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
+    return [text for text in figure.findobj(plt.Text) if text.get_text()]
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in written(figure)]
 
 
 def pictures(figure: Figure) -> list[np.ndarray]:
@@ -45,41 +53,14 @@ def pictures(figure: Figure) -> list[np.ndarray]:
     return [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
 
 
-def curve(axis: Axes) -> list[tuple[str, list[float]]]:
-    return [(line.get_linestyle(), line.get_ydata().tolist()) for line in axis.lines]
-
-
 def random_images(count: int, channels: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    shape = (count, channels, 4, 5)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (count, channels, 4, 5), dtype=torch.uint8)
 
 
 def history(*rows: tuple[float, float, float]) -> History:
     names = ("epoch", "train_loss", "val_loss", "val_accuracy")
     numbered = enumerate(rows, start=1)
     return History(rows=[dict(zip(names, (n, *row), strict=True)) for n, row in numbered])
-
-
-def figures() -> Iterator[Figure]:
-    images = random_images(7, channels=3)
-    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    probabilities = torch.eye(3)[[1, 1, 2, 0, 0, 2, 0]]
-    stages = [("input", (3, 32, 32)), ("block", (64, 8, 8)), ("pooled", (64,)), ("logits", (3,))]
-    run = history((1.0, 2.0, 0.5), (0.5, 1.5, 0.6))
-    yield show_images(images, labels, CLASSES, columns=4, title="seven")
-    yield plot_histories({"one": run, "two": run}, title="two runs")
-    yield plot_confusion(labels, probabilities.argmax(1), CLASSES, title="who is who")
-    yield plot_mistakes(images, labels, probabilities, CLASSES)
-    yield plot_architecture(stages, images[0], torch.tensor([0.1, 0.2, 0.7]), CLASSES)
-
-
-def test_figures_fit_a_narrow_page() -> None:
-    for figure in figures():
-        assert figure.get_figwidth() <= WIDTH
-        figure.draw_without_rendering()
-        for text in figure.findobj(plt.Text):
-            assert not text.get_text() or text.get_fontsize() >= SMALLEST_TEXT, text
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -106,6 +87,10 @@ def test_histories_are_drawn_as_they_were() -> None:
     runs = {"slow": history((3.0, 2.0, 0.25), (1.0, 1.5, 0.5)), "fast": history((0.5, 0.75, 1.0))}
     figure = plot_histories(runs, title="two runs")
     left, right = figure.axes
+
+    def curve(axis: Axes) -> list[tuple[str, list[float]]]:
+        return [(line.get_linestyle(), line.get_ydata().tolist()) for line in axis.lines]
+
     assert curve(left) == [("--", [3, 1]), ("-", [2, 1.5]), ("--", [0.5]), ("-", [0.75])]
     assert curve(right) == [("-", [25, 50]), ("-", [100])]
     assert left.lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1, 2]
