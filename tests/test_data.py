@@ -12,14 +12,7 @@ from PIL import Image
 
 from helpers.data.augmentation import Augmentation, augment, resize
 from helpers.data.batches import Split
-from helpers.data.load import (
-    DIGITS,
-    OBJECTS,
-    SAMPLE,
-    channel_statistics,
-    load,
-    stratified_mask,
-)
+from helpers.data.load import DIGITS, OBJECTS, SAMPLE, channel_statistics, load, stratified_mask
 from helpers.errors import DataError, UserError
 
 
@@ -200,11 +193,6 @@ def test_resized_images_are_means_of_what_they_cover(stand_in):
     assert torch.equal(resize(many, 16), torch.cat([small] * 300)), "whatever the parts"
 
 
-def test_a_batch_size_that_processes_cannot_share_is_refused(mnist):
-    with pytest.raises(ValueError, match="64.* 3"):
-        mnist.batches("train", 64, shuffle=True, world_size=3)
-
-
 def test_without_shuffle_and_augmentation_the_split_comes_as_it_is(mnist):
     for name in ("train", "val", "test"):
         split, batches = getattr(mnist, name), mnist.batches(name, 64)
@@ -244,12 +232,10 @@ def test_an_augmented_image_is_a_window_of_the_padded_one(
 def test_every_shift_is_drawn_and_half_of_the_images_are_mirrored():
     image = torch.arange(1, 26, dtype=torch.uint8).reshape(1, 1, 5, 5).repeat(400, 1, 1, 1)
     generator = torch.Generator().manual_seed(0)
-    for augmentation, count in ((Augmentation(1), 9), (Augmentation(1, flip=True), 18)):
-        moved = augment(image, augmentation, generator)
-        assert len(moved.flatten(1).unique(dim=0)) == count
+    moved = augment(image, Augmentation(1, flip=True), generator)
+    assert len(moved.flatten(1).unique(dim=0)) == 18, "3 x 3 shifts, each of them mirrored, too"
     flipped = augment(image, Augmentation(0, flip=True), generator)
-    share = (flipped == image.flip(3)).all(dim=3).all(dim=2).float().mean().item()
-    assert 0.4 < share < 0.6
+    assert 160 < (flipped[:, 0, 0, 0] == 5).sum() < 240
 
 
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=60), st.floats(0.05, 0.9))
@@ -268,7 +254,6 @@ def test_prepared_file_is_read_and_named(tmp_path):
     assert data.source == "drawn at random" and not data.is_sample and data.title == "MNIST"
     assert np.array_equal(data.test.images[:, 0].numpy(), arrays["x_test"])
     assert len(data.train) + len(data.val) == 40
-    assert data.augmentation == Augmentation(2)
 
 
 def test_one_image_a_class_leaves_none_for_validation(tmp_path):
@@ -301,13 +286,11 @@ def test_an_empty_name_is_not_the_current_folder(arguments):
 
 
 def test_unknown_names_and_modes_are_refused(mnist):
-    with pytest.raises(DataError, match="mnist, cifar10"):
-        load("imagenet")
-    with pytest.raises(DataError, match="auto, sample, full"):
-        load("mnist", mode="some")
-    with pytest.raises(DataError, match="between 0 and 1"):
-        load("mnist", mode="sample", val_fraction=1.0)
-    with pytest.raises(ValueError, match="train, val, test"):
-        mnist.batches("holdout")
-    with pytest.raises(ValueError, match="batch size 0"):
-        mnist.batches("train", 0)
+    for wrong in ({"name": "imagenet"}, {"mode": "some"}, {"mode": "sample", "val_fraction": 1.0}):
+        with pytest.raises(DataError, match=str([*wrong.values()][-1])):
+            load(**({"name": "mnist"} | wrong))
+    for wrong in (("holdout",), ("train", 0)):
+        with pytest.raises(ValueError, match=str(wrong[-1])):
+            mnist.batches(*wrong)
+    with pytest.raises(ValueError, match="64.* 3"):
+        mnist.batches("train", 64, shuffle=True, world_size=3)
