@@ -80,6 +80,9 @@ def test_normalised_training_images_have_mean_0_and_standard_deviation_1(stand_i
     images = stand_in.normalise(stand_in.train.images)
     assert torch.allclose(images.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4)
     assert torch.allclose(images.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
+    some = stand_in.train.images[:9].float()
+    assert torch.equal(stand_in.normalise(some), images[:9])
+    assert torch.equal(some, stand_in.train.images[:9]), "what was given stays"
     back = stand_in.denormalise(images) * 255
     assert torch.equal(back.round().to(torch.uint8), stand_in.train.images)
     assert 0 <= stand_in.denormalise(9 * images).min() < stand_in.denormalise(9 * images).max() <= 1
@@ -93,9 +96,16 @@ def test_channel_statistics_agree_with_numpy():
     assert channel_statistics(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)) == ((0.0,), (1.0,))
 
 
+def test_a_subset_is_the_first_images(mnist):
+    part = mnist.subset(5)
+    assert torch.equal(part.train.images, mnist.train.images[:5]) and part.mean == mnist.mean
+
+
 def test_the_identity_of_data_changes_with_any_part_of_it(mnist):
     swapped = Split(mnist.val.images, mnist.val.labels.flip(0))
-    others = (mnist.subset(3599), replace(mnist, val=swapped), replace(mnist, classes=OBJECTS))
+    others = [replace(mnist, **{name: swapped}) for name in ("train", "val", "test")]
+    others += [replace(mnist, val=mnist.val[:399]), replace(mnist, classes=OBJECTS)]
+    others += [replace(mnist, test=Split(255 - mnist.test.images, mnist.test.labels))]
     same = replace(mnist, test=Split(mnist.test.images.clone(), mnist.test.labels))
     assert same.identity() == mnist.identity()
     assert all(other.identity() != mnist.identity() for other in others)
@@ -172,12 +182,14 @@ def test_every_image_of_an_epoch_is_moved_by_its_own_amount_whatever_the_batch_s
 
 def test_images_have_the_size_of_their_epoch_and_shift_less_when_smaller(stand_in):
     batches = stand_in.batches("train", 50, augment=True, shuffle=True, image_sizes=(16, 16, 24))
-    shapes = []
-    for epoch in (0, 2, 1, 3):
+    shapes, crops = [], []
+    for epoch in (0, 2, 1, 0, 3):
         batches.set_epoch(epoch)
         images, _ = next(iter(batches))
         shapes.append((*images.shape[2:], batches.scaled.shift))
-    assert shapes == [(16, 16, 1), (24, 24, 2), (16, 16, 1), (32, 32, 2)]
+        crops.append(batches.crops)
+    assert shapes == [(16, 16, 1), (24, 24, 2), (16, 16, 1), (16, 16, 1), (32, 32, 2)]
+    assert crops[2] is crops[3], "the same size is prepared once"
 
 
 def test_resized_images_are_means_of_what_they_cover(stand_in):
