@@ -21,6 +21,7 @@ from helpers.training import (
     make_optimizer,
     make_scheduler,
     predict_logits,
+    start_epoch,
     train_epoch,
     training_batches,
 )
@@ -108,7 +109,7 @@ def test_the_configuration_decides_the_weights_and_nothing_else_does(data):
 def test_training_images_are_shuffled_and_have_the_size_of_their_epoch(data):
     batches = training_batches(data, replace(FAST_RUN, image_sizes=(14, 28)))
     for epoch, size in enumerate((14, 28)):
-        batches.set_epoch(epoch)
+        start_epoch(batches, epoch)
         images, labels = next(iter(batches))
         assert images.shape[-1] == size
         assert not torch.equal(labels, data.train.labels[:64]), "shuffled"
