@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # The tests of `make check`: no training to the end, no second process that imports torch.
-QUICK := data glossary house models notebooks prose quiz setup_cell training
+QUICK := data glossary house models notebooks prose quiz recipes setup_cell training
 
 .DEFAULT_GOAL := help
 .PHONY: help install course book lint check test lab render clean

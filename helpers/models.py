@@ -1,4 +1,4 @@
-"""The course's models: softmax regression, a small fully connected network, CNNs, fast CNNs."""
+"""The course's models: softmax regression and a network with hidden layers, CNNs, fast CNNs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -25,7 +25,7 @@ MODEL_NAMES = ("softmax", "linear", "cnn", "fastcnn")
 
 
 class LinearClassifier(nn.Module):
-    """Flatten, then fully connected layers with ReLU between them.
+    """Flatten, then fully connected layers with ReLU between them: the models of chapter 2.
 
     With `hidden=()` this is softmax regression: one matrix, one bias. The default widths are
     those of LeNet-5's last layers (LeCun et al., 1998, "Gradient-based learning applied to
@@ -40,9 +40,11 @@ class LinearClassifier(nn.Module):
         super().__init__()
         channels, height, width = image_shape
         widths = [channels * height * width, *hidden]
-        layers: list[nn.Module] = [nn.Flatten()]
+        layers: list[nn.Module] = [nn.Flatten()]  # which pixels are neighbours is lost here
         for num_inputs, num_outputs in zip(widths[:-1], widths[1:], strict=True):
+            # Without the bend of ReLU two linear layers would be no more than one.
             layers += [nn.Linear(num_inputs, num_outputs), nn.ReLU()]
+        # Scores (logits), no softmax: the loss takes it, more exactly, together with the logarithm.
         layers.append(nn.Linear(widths[-1], num_classes))
         self.layers = nn.Sequential(*layers)
 
@@ -51,15 +53,17 @@ class LinearClassifier(nn.Module):
 
 
 class _ConvolutionalNetwork(nn.Module):
-    """What both CNNs share: how their layers end, and the order of pixels in memory."""
+    """What both CNNs share: their head, and the order of pixels in memory."""
 
     def __init__(self, layers: list[nn.Module], channels: int, num_classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(*layers)
+        # The largest value of each feature map, wherever it is: the head is one linear layer, and
+        # the network takes images of any size.
         self.head = nn.Sequential(
             nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
         )
-        # Channels-last is the order in which the CPU's and GPU's convolutions run fastest.
+        # All channels of a pixel side by side: convolutions of CPU and GPU run fastest so.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -74,14 +78,13 @@ def _choose(sizes: Mapping[str, T], size: str) -> T:
 
 
 class CNN(_ConvolutionalNetwork):
-    """A VGG-like network: blocks of 3x3 convolutions, each block closed by a max-pool.
+    """Blocks of 3x3 convolutions, each block closed by a max-pool: the network of chapter 3.
 
-    Every convolution is followed by batch normalisation (Ioffe and Szegedy, 2015) and ReLU.
-    Blocks of 3x3 convolutions are from Simonyan and Zisserman, 2014. After the last block the
-    largest value of each feature map is kept (global max-pooling), so that the head is a single
-    linear layer and the network takes images of any size from 16 x 16 pixels.
+    The blocks are those of VGG (Simonyan and Zisserman, 2014), with batch normalisation (Ioffe
+    and Szegedy, 2015) behind every convolution.
 
-    Shapes: images float32 `N x C x H x W` in, logits float32 `N x num_classes` out.
+    Shapes: images float32 `N x C x H x W` in, from 16 x 16 pixels, logits float32
+    `N x num_classes` out.
 
     Raises:
         ValueError: `size` is not small, middle or large.
@@ -99,20 +102,18 @@ class CNN(_ConvolutionalNetwork):
                     nn.ReLU(),
                 ]
                 channels = width
-            layers.append(nn.MaxPool2d(2))
+            layers.append(nn.MaxPool2d(2))  # half the height and width
         super().__init__(layers, channels, num_classes)
 
 
 class FastCNN(_ConvolutionalNetwork):
-    """`CNN` for short trainings: its layers in another order and proportion.
+    """`CNN` for short trainings: its layers in another order and proportion; chapter 7.
 
-    Each of three blocks has two 3x3 convolutions. The max-pool stands right behind the first, so
-    that batch normalisation, ReLU and the second convolution have a quarter of the pixels to go
-    through. Few channels while the maps are large, many when they are small. That is the shape of
-    Keller Jordan's CIFAR-10 networks (2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU"),
-    narrower, for a CPU.
+    Three blocks of two convolutions: few channels while the maps are large, many when they are
+    small. That is the shape of Keller Jordan's CIFAR-10 networks (2024, "94% on CIFAR-10 in 3.29
+    seconds on a single GPU"), narrower, for a CPU.
 
-    Shapes: images float32 `N x C x H x W` in, of any size from 8 x 8 pixels, logits float32
+    Shapes: images float32 `N x C x H x W` in, from 8 x 8 pixels, logits float32
     `N x num_classes` out.
 
     Raises:
@@ -125,6 +126,7 @@ class FastCNN(_ConvolutionalNetwork):
         for width in _choose(FAST_WIDTHS, size):
             layers += [
                 nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
+                # Early: all that follows has a quarter of the pixels to go through.
                 nn.MaxPool2d(2),
                 nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
@@ -146,7 +148,7 @@ def build_model(
     """
     if name not in MODEL_NAMES:
         raise ValueError(f"unknown model {name!r}: choose from {', '.join(MODEL_NAMES)}")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng():  # leaves the caller's random numbers alone
         torch.manual_seed(seed)
         if name == "softmax":
             return LinearClassifier(image_shape, num_classes, hidden=())

@@ -76,13 +76,8 @@ def explore(
 ) -> object:
     """Let the reader choose among `values` with a slider and see what `draw` makes of the choice.
 
-    Args:
-        draw: draws the picture of one value into an axis.
-        values: what can be chosen.
-        label: what the values are, with their unit if they have one.
-        shown: where there is no slider (the book, a test), these are drawn beside each other;
-            all of `values` if not given.
-        live: whether there is a slider; None asks `is_live`.
+    Where nobody can move a slider (the book, a test: see `is_live`) the pictures of `shown`, or
+    of all values, stand beside each other. `label` says what the values are, with their unit.
 
     Returns:
         the widget, or the static figure.
@@ -114,5 +109,5 @@ def _side_by_side(
     for axis, value in zip(axes.flat, values, strict=False):
         draw(axis, value)
         axis.set_title(f"{label} {value:g}")
-    plt.close(figure)  # the cell shows what it ends with; an open figure it would show twice
+    plt.close(figure)  # or the cell would show it twice: as an open figure, and as its result
     return figure

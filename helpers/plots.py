@@ -132,14 +132,10 @@ def plot_architecture(
     probabilities: Tensor | None = None,
     classes: Sequence[str] | None = None,
 ) -> Figure:
-    """The way of one image through a network, from left to right, with the real shapes.
+    """The way of one image (`C x H x W`) through a network, from left to right.
 
-    Args:
-        stages: name and shape of every stage: `(C, H, W)` is drawn as a stack of maps, `(N,)` as a
-            column.
-        image: drawn at the left end (`C x H x W`, uint8 or float in [0, 1]).
-        probabilities: drawn as bars at the right end (one number a class).
-        classes: names of the bars.
+    Every stage has a name and its real shape: `(C, H, W)` becomes a stack of maps, `(N,)` a
+    column. At the right end stand the `probabilities`, one bar for each of `classes`.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 2.4))
     axis.axis("off")
@@ -200,12 +196,9 @@ def _draw_probabilities(
 
 
 def draw_image(axis: plt.Axes, image: Tensor, **options: Any) -> None:
-    """Draw one image `C x H x W`, uint8 or float in [0, 1], grey or RGB.
-
-    `options` go to matplotlib's `imshow`.
-    """
+    """Draw one image `C x H x W`, uint8 or float in [0, 1], grey or RGB."""
     pixels = image.detach().cpu().permute(1, 2, 0).numpy()
-    limit = 255 if image.dtype == torch.uint8 else 1
+    limit = 255 if image.dtype == torch.uint8 else 1  # or a dark image would be stretched to white
     axis.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], vmin=0, vmax=limit, **options)
     axis.set_xticks([])
     axis.set_yticks([])

@@ -1,7 +1,7 @@
 """One training loop for every model and data set of the course.
 
-Chapter 2 writes this loop out in the open; here it gains what a real run needs: a choice of
-optimizer and learning-rate schedule, a history, the best weights, and a way to continue.
+Chapter 2 writes it in the open. Here it gains what a real run needs: a choice of optimizer and
+schedule, a history, the best weights, and a way to go on after a stop.
 """
 
 import copy
@@ -27,15 +27,10 @@ EVALUATION_BATCH_SIZE = 500
 # Mean training loss (nats) of an epoch above which training has exploded: a classifier that
 # guesses among 10 classes has 2.3, and this gives the right class a probability of e^-100.
 EXPLODED_LOSS = 100.0
-COLUMNS = (
-    "epoch",
-    "train_loss",
-    "val_loss",
-    "val_accuracy",
-    "lr",
-    "seconds",
-    "images_per_second",
-)
+# What a run notes of every epoch: losses in nats, accuracy from 0 to 1, the learning rate after the
+# last step, seconds for training and validation, images per second of training alone.
+COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy")
+COLUMNS += ("lr", "seconds", "images_per_second")
 
 
 class Metrics(NamedTuple):
@@ -47,11 +42,9 @@ class Metrics(NamedTuple):
 
 @dataclass
 class History:
-    """What happened in each epoch, and the weights of the best one.
+    """What happened in each epoch (from 1), and the weights of the best one.
 
-    `rows` holds one dict an epoch with the keys of `COLUMNS`: epoch counted from 1, losses in
-    nats, accuracy from 0 to 1, the learning rate after the epoch's last step, seconds for
-    training and validation, training images per second of training alone.
+    `rows` has a dict an epoch, with the keys of `COLUMNS`.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -90,11 +83,13 @@ class History:
         self.rows.append(row)
         if better:
             self.best_epoch = int(row["epoch"])
+            # A copy: the next step changes the weights where they lie.
             self.best_state = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @property
     def diverged(self) -> bool:
         """Whether the last epoch's training loss is not finite or has exploded."""
+        # Not `>=`: every comparison with nan is false.
         return bool(self.rows) and not self.rows[-1]["train_loss"] < EXPLODED_LOSS
 
     def is_over(self, config: TrainingConfig) -> bool:
@@ -119,52 +114,44 @@ def best_device() -> torch.device:
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
-    """The optimizer that `config` names, over all parameters of `model`.
-
-    `fused=True` updates all weights in one kernel; the result is that of the plain loop up to
-    rounding (PyTorch documentation, `torch.optim`).
-    """
-    parameters, lr, decay = list(model.parameters()), config.lr, config.weight_decay
+    """The optimizer that `config` names; chapter 4 writes each of them by hand."""
+    shared: dict[str, Any] = {"params": list(model.parameters()), "lr": config.lr}
+    shared["weight_decay"], momentum = config.weight_decay, config.momentum
+    # Fused: one call updates all weights. Without it there is one call for each small tensor.
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=lr,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=decay,
-            fused=True,
-        )
+        return torch.optim.SGD(**shared, momentum=momentum, nesterov=config.nesterov, fused=True)
     if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
+        return torch.optim.Adam(**shared, fused=True)
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
-    return torch.optim.RMSprop(parameters, lr=lr, momentum=config.momentum, weight_decay=decay)
+        return torch.optim.AdamW(**shared, fused=True)
+    return torch.optim.RMSprop(**shared, momentum=momentum)
 
 
 def make_scheduler(
     optimizer: Optimizer, config: TrainingConfig, steps_per_epoch: int
 ) -> LRScheduler | None:
-    """The learning-rate schedule, to be stepped after every batch; None if there is none.
+    """The learning-rate schedule, to be stepped after every batch; None: the rate stays.
 
-    step: a tenth after each third of the run. linear: a straight line down to 0. cosine: half a
-    cosine down to 0 (Loshchilov and Hutter, 2017, "SGDR"). onecycle: up for 30 % of the run, then
-    down to almost 0 (Smith and Topin, 2018, "Super-convergence").
+    Chapter 4 compares them. cosine: Loshchilov and Hutter, 2017, "SGDR". onecycle: Smith and
+    Topin, 2018, "Super-convergence".
     """
-    total = config.epochs * steps_per_epoch
+    total = config.epochs * steps_per_epoch  # batches, not epochs: the rate changes smoothly
     warmup = round(config.warmup_epochs * steps_per_epoch)
-    if config.scheduler == "onecycle":
+    if config.scheduler == "onecycle":  # up for 30 % of the run, then down to almost 0
         return OneCycleLR(optimizer, max_lr=config.lr, total_steps=total, cycle_momentum=False)
     if config.scheduler == "none" and not warmup:
         return None
 
     def factor(step: int) -> float:
-        if step < warmup:
+        """What the learning rate is multiplied by for this step (from 0)."""
+        if step < warmup:  # a straight line up to 1
             return (step + 1) / warmup
-        done = (step - warmup) / max(1, total - warmup)
+        done = (step - warmup) / max(1, total - warmup)  # 0 after the warm-up, 1 at the end
         if config.scheduler == "linear":
             return 1 - min(done, 1.0)
-        if config.scheduler == "cosine":
+        if config.scheduler == "cosine":  # slow, fast, slow
             return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        # step: a tenth after each third of the run
         return 0.1 ** min(int(3 * done), 2) if config.scheduler == "step" else 1.0
 
     return LambdaLR(optimizer, factor)
@@ -180,6 +167,7 @@ def predict_logits(
     logits, labels = [], []
     for images, targets in batches:
         with autocast(device, precision):
+            # float32 again, and out of the device's memory before the next batch comes
             logits.append(model(images.to(device)).float().cpu())
         labels.append(targets.cpu())
     return torch.cat(logits), torch.cat(labels)
@@ -189,12 +177,13 @@ def predict_logits(
 def evaluate(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32"
 ) -> Metrics:
-    """Mean cross-entropy and accuracy of `model`, in evaluation mode, over all batches.
+    """Mean cross-entropy and accuracy of `model` over all batches: chapter 2's second loop.
 
     Where several processes train together, each measures its share and all must call this.
     """
-    model.eval()
+    model.eval()  # batch normalisation by its running means, dropout off
     device = next(model.parameters()).device
+    # Sums, divided once at the end: the last batch is smaller, so a mean of means would be wrong.
     loss_sum = torch.zeros((), device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
     count = torch.zeros((), dtype=torch.int64, device=device)
@@ -202,6 +191,7 @@ def evaluate(
         images, labels = images.to(device), labels.to(device)
         with autocast(device, precision):
             logits = model(images)
+        # No label smoothing here: runs with and without it stay comparable.
         loss_sum += F.cross_entropy(logits.float(), labels) * len(labels)
         correct += (logits.argmax(dim=1) == labels).sum()
         count += len(labels)
@@ -219,24 +209,25 @@ def train_epoch(
 ) -> float:
     """One pass over `batches`; returns the mean training loss (nats), of all processes.
 
-    The loss stays on the device until the end: asking for its value at every step would make a
-    GPU wait.
+    Chapter 2 writes this loop in the open. New are the schedule, label smoothing and precision.
     """
-    model.train()
+    model.train()  # batch normalisation by the batch's own means, dropout on
     device = next(model.parameters()).device
+    # The sums stay on the device: asking for a value at every step would make a GPU wait.
     loss_sum = torch.zeros((), device=device)
     count = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in batches:
         images, labels = images.to(device), labels.to(device)
         with autocast(device, precision):
-            logits = model(images)
+            logits = model(images)  # forward: pixels to scores
+        # In float32 whatever the precision: bfloat16 has two to three decimal digits only.
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        optimizer.zero_grad()  # forget the last step's gradients: backward() adds to them
+        loss.backward()  # backward: a slope for every weight
+        optimizer.step()  # a step down the slope
         if scheduler is not None:
-            scheduler.step()
-        loss_sum += loss.detach() * len(labels)
+            scheduler.step()  # after the optimizer's step, or the first rate would be skipped
+        loss_sum += loss.detach() * len(labels)  # without its gradients, or all batches stay alive
         count += len(labels)
     loss_sum, count = sum_over_processes(loss_sum, count)
     return (loss_sum / count).item()
@@ -256,9 +247,8 @@ def fit(
 
     The test split is never touched. On return `model` has the last epoch's weights;
     `history.load_best(model)` gives it the best ones. A loss that explodes, or is no longer
-    finite, ends the run with `history.diverged`.
-
-    Where several processes train together, all must call this; the batch size is that of all.
+    finite, ends the run with `history.diverged`. Where several processes train together, all must
+    call this.
 
     Args:
         device: where to train; without it, the accelerator if there is one.
@@ -268,6 +258,7 @@ def fit(
     """
     device = torch.device(device) if device is not None else best_device()
     keep_freed_memory()
+    # All images move at once, as bytes; a batch of them is made where the model is.
     model.to(device)
     data = data.to(device)
     share = {"rank": rank(), "world_size": world_size()}
@@ -276,7 +267,7 @@ def fit(
     optimizer = make_optimizer(model, config)
     scheduler = make_scheduler(optimizer, config, len(batches))
     history = History()
-    if state is None:
+    if state is None:  # a fresh run: bf16 or fp32 is decided once, for all its epochs
         history.precision = settle_precision(config.precision, model, batches, announce=progress)
     else:
         history.restore(state)
@@ -297,7 +288,7 @@ def fit(
             history.precision,
         )
         trained = time.perf_counter()
-        share_buffers(model)
+        share_buffers(model)  # the running means, which each process has taken of its own images
         val = evaluate(model, val_batches, history.precision)
         row = {
             "epoch": epoch + 1,
@@ -308,7 +299,7 @@ def fit(
             "seconds": time.perf_counter() - started,
             "images_per_second": len(data.train) / (trained - started),
         }
-        history.add(row, model)
+        history.add(row, model)  # keeps the weights if they are the best yet
         shown.show(row)
         if after_epoch is not None:
             after_epoch(training_state(model, optimizer, scheduler, history))
@@ -368,9 +359,10 @@ def check_image_sizes(model: nn.Module, data: ImageData, config: TrainingConfig)
 def start_epoch(batches: Batches, epoch: int) -> None:
     """Make everything random in an epoch (from 0) depend on seed and epoch alone.
 
-    That is the order and augmentation of `batches`, and what layers such as dropout draw.
+    So a run that goes on draws what it would have drawn without a stop.
     """
-    batches.set_epoch(epoch)
+    batches.set_epoch(epoch)  # order and augmentation
+    # What layers such as dropout draw. The large odd factor keeps (0, 1) and (1, 0) apart.
     torch.manual_seed(batches.seed * 1_000_003 + epoch)
 
 

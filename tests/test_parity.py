@@ -12,7 +12,7 @@ from helpers.data.load import load
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig
-from helpers.training import fit, make_optimizer
+from helpers.training import evaluate, fit, make_optimizer
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def by_fit(model, images, config):
     return {column: history[column] for column in COLUMNS}
 
 
-def by_lightning(model, images, config):
+def by_lightning(model, images, config, also_test=False):
     quiet_lightning()
     kept = HistoryCallback(config)
     trainer = pl.Trainer(
@@ -86,7 +86,10 @@ def by_lightning(model, images, config):
         num_sanity_val_steps=0,
         callbacks=[kept],
     )
-    trainer.fit(LitClassifier(model, config), datamodule=ImageDataModule(images, config))
+    module, batches = LitClassifier(model, config), ImageDataModule(images, config)
+    trainer.fit(module, datamodule=batches)
+    if also_test:
+        return trainer.test(module, datamodule=batches, verbose=False)[0]
     return {column: kept.history[column] for column in COLUMNS}
 
 
@@ -136,3 +139,12 @@ def test_fit_and_lightning_agree_on_everything_else_a_run_can_have(changes, data
         weights.append(model.state_dict())
     assert curves[0] == curves[1]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_lightning_measures_the_test_split_as_evaluate_does(data):
+    images, config = data["mnist"], TrainingConfig(epochs=1)
+    model = build_model("linear", images.image_shape, images.num_classes)
+    measured = by_lightning(model, images, config, also_test=True)
+    expected = evaluate(model, images.batches("test", 500))
+    assert measured["test_accuracy"] == expected.accuracy
+    assert measured["test_loss"] == expected.loss

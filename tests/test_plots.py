@@ -1,15 +1,20 @@
-"""Figures say what they are given to say, and fit the page."""
+"""Figures draw what they are given, and fit the page."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from helpers.plots import (
     SMALLEST_TEXT,
     WIDTH,
+    draw_image,
     plot_architecture,
     plot_confusion,
     plot_histories,
@@ -23,76 +28,113 @@ CLASSES = ("cat", "dog", "frog")
 
 
 @pytest.fixture(autouse=True)
-def style() -> Iterator[None]:
+def figures_fit_a_narrow_page() -> Iterator[None]:
     with plt.rc_context():
         use_style()
         yield
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            assert figure.get_figwidth() <= WIDTH
+            assert all(text.get_fontsize() >= SMALLEST_TEXT for text in written(figure))
     plt.close("all")
 
 
-def texts(figure: Figure) -> list[str]:
+def written(figure: Figure) -> list[plt.Text]:
     figure.draw_without_rendering()
-    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
+    return [text for text in figure.findobj(plt.Text) if text.get_text()]
 
 
-def figures() -> Iterator[Figure]:
-    images = torch.randint(0, 256, (7, 3, 8, 8), dtype=torch.uint8)
-    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    probabilities = torch.eye(3)[[1, 1, 2, 0, 0, 2, 0]]
-    stages = [("input", (3, 32, 32)), ("block", (64, 8, 8)), ("pooled", (64,)), ("logits", (3,))]
-    rows = [
-        {"epoch": epoch, "train_loss": 1.0, "val_loss": 2.0, "val_accuracy": 0.5}
-        for epoch in (1, 2)
-    ]
-    yield show_images(images, labels, CLASSES, columns=4, title="seven")
-    yield plot_histories({"one": History(rows=rows), "two": History(rows=rows)}, title="two runs")
-    yield plot_confusion(labels, probabilities.argmax(1), CLASSES, title="who is who")
-    yield plot_mistakes(images, labels, probabilities, CLASSES)
-    yield plot_architecture(stages, images[0], torch.tensor([0.1, 0.2, 0.7]), CLASSES)
-    yield plot_architecture(stages)
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in written(figure)]
 
 
-def test_figures_fit_a_narrow_page() -> None:
-    for figure in figures():
-        assert figure.get_figwidth() <= WIDTH
-        figure.draw_without_rendering()
-        for text in figure.findobj(plt.Text):
-            assert not text.get_text() or text.get_fontsize() >= SMALLEST_TEXT, text
+def pictures(figure: Figure) -> list[np.ndarray]:
+    """The pixels of all images of a figure, in the order of its axes."""
+    return [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
+
+
+def random_images(count: int, channels: int = 1) -> Tensor:
+    return torch.randint(0, 256, (count, channels, 4, 5), dtype=torch.uint8)
+
+
+def history(*rows: tuple[float, float, float]) -> History:
+    names = ("epoch", "train_loss", "val_loss", "val_accuracy")
+    numbered = enumerate(rows, start=1)
+    return History(rows=[dict(zip(names, (n, *row), strict=True)) for n, row in numbered])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("dtype", "white"), [(torch.uint8, 255), (torch.float32, 1)])
+def test_an_image_is_drawn_as_it_is(channels: int, dtype: torch.dtype, white: int) -> None:
+    image = random_images(1, channels)[0].to(dtype) * (white / 255)
+    figure, axis = plt.subplots()
+    draw_image(axis, image.to(dtype))
+    (drawn,) = axis.images
+    pixels: Any = image.to(dtype).permute(1, 2, 0).squeeze(2)
+    np.testing.assert_array_equal(drawn.get_array(), pixels)
+    assert drawn.get_clim() == (0, white)
 
 
 def test_an_image_stands_under_the_name_of_its_class() -> None:
-    images = torch.zeros(3, 1, 4, 4, dtype=torch.uint8)
-    assert texts(show_images(images, [2, 0, 1], CLASSES, columns=2)) == ["frog", "cat", "dog"]
+    images = random_images(3)
+    figure = show_images(images, [2, 0, 1], CLASSES, columns=2, title="three")
+    assert texts(figure) == ["frog", "cat", "dog", "three"]
+    np.testing.assert_array_equal(pictures(figure), images[:, 0])
+    assert texts(show_images(images, [2, 0, 1])) == ["2", "0", "1"]
+
+
+def test_histories_are_drawn_as_they_were() -> None:
+    runs = {"slow": history((3.0, 2.0, 0.25), (1.0, 1.5, 0.5)), "fast": history((0.5, 0.75, 1.0))}
+    figure = plot_histories(runs, title="two runs")
+    left, right = figure.axes
+
+    def curve(axis: Axes) -> list[tuple[str, list[float]]]:
+        return [(line.get_linestyle(), line.get_ydata().tolist()) for line in axis.lines]
+
+    assert curve(left) == [("--", [3, 1]), ("-", [2, 1.5]), ("--", [0.5]), ("-", [0.75])]
+    assert curve(right) == [("-", [25, 50]), ("-", [100])]
+    assert left.lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1, 2]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["slow", "fast"]
+    colours = [line.get_color() for line in left.lines]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
 
 
 def test_the_confusion_matrix_counts_in_percent_of_the_true_class() -> None:
     labels = torch.tensor([0, 0, 0, 0, 1, 2])
     predictions = torch.tensor([0, 0, 0, 1, 1, 1])
     axis = plot_confusion(labels, predictions, CLASSES).axes[0]
+    np.testing.assert_array_equal(
+        axis.images[0].get_array(), [[75, 25, 0], [0, 100, 0], [0, 100, 0]]
+    )
     numbers = {text.get_position(): text.get_text() for text in axis.texts}
     assert numbers == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (1, 2): "100"}
+    for names in (axis.get_xticklabels(), axis.get_yticklabels()):
+        assert tuple(name.get_text() for name in names) == CLASSES
+    without = plot_confusion(labels[:5], predictions[:5], CLASSES).axes[0]
+    assert without.images[0].get_array()[2].tolist() == [0, 0, 0], "a class without images"
 
 
 def test_mistakes_are_the_wrong_answers_the_most_certain_first() -> None:
-    images = torch.zeros(4, 1, 4, 4, dtype=torch.uint8)
+    images = random_images(4)
     probabilities = torch.tensor([[0.6, 0.4, 0], [0.9, 0.1, 0], [0.1, 0.9, 0], [0, 0.3, 0.7]])
-    labels = torch.tensor([1, 1, 1, 2])
-    shown = texts(plot_mistakes(images, labels, probabilities, CLASSES, count=4))
-    assert shown == ["says cat (90 %)\nis dog", "says cat (60 %)\nis dog"]
+    figure = plot_mistakes(images, torch.tensor([1, 1, 1, 2]), probabilities, CLASSES, count=4)
+    assert texts(figure) == ["says cat (90 %)\nis dog", "says cat (60 %)\nis dog"]
+    np.testing.assert_array_equal(pictures(figure), images[[1, 0], 0])
 
 
-def test_an_architecture_shows_names_shapes_and_probabilities() -> None:
+def test_an_architecture_shows_image_names_shapes_and_probabilities() -> None:
     stages = [("input", (3, 32, 32)), ("flat", (3072,)), ("logits", (3,))]
-    figure = plot_architecture(stages, probabilities=torch.tensor([0.5, 0.3, 0.2]), classes=CLASSES)
+    image = random_images(1, channels=3)[0]
+    figure = plot_architecture(stages, image, torch.tensor([0.5, 0.3, 0.2]), CLASSES)
     shown = texts(figure)
     for text in ("input", "3 of\n32×32", "3,072", "cat", "frog", "probabilities"):
         assert text in shown
-    widths = [patch.get_width() for patch in figure.axes[0].patches]
-    for share in (0.5, 0.3, 0.2):
-        assert any(abs(width - share) < 1e-6 for width in widths)
+    np.testing.assert_array_equal(pictures(figure)[0], image.permute(1, 2, 0))
+    bars = [patch.get_width() for patch in figure.axes[0].patches[-6:]]
+    assert bars == pytest.approx([1, 0.5, 1, 0.3, 1, 0.2])
 
 
-def test_the_wider_layer_is_drawn_higher() -> None:
-    axis = plot_architecture([("wide", (784,)), ("narrow", (10,))]).axes[0]
-    wide, narrow = (patch.get_height() for patch in axis.patches)
-    assert wide > narrow
+def test_the_wider_layer_and_the_larger_map_are_drawn_larger() -> None:
+    stages = [("wide", (784,)), ("narrow", (10,)), ("large", (1, 32, 32)), ("small", (1, 4, 4))]
+    heights = [patch.get_height() for patch in plot_architecture(stages).axes[0].patches]
+    assert heights[0] > heights[1] and heights[2] > heights[3]

@@ -13,15 +13,14 @@ RESIZED_AT_ONCE = 2000  # images; as float32 they take four times the memory of 
 class Augmentation:
     """How far training images are shifted (pixels) and whether they may be mirrored.
 
-    Edges that a shift uncovers are filled with zeros, or, with `reflect`, with the mirrored
-    image. A shift with a horizontal flip is the usual augmentation for CIFAR-10
-    (He et al., 2015, "Deep residual learning for image recognition", section 4.2: 4 pixels in
-    trainings of 160 epochs; in our short ones 2 pixels gave more on the validation split).
+    The usual one for CIFAR-10 is a shift with a horizontal flip (He et al., 2015, "Deep residual
+    learning for image recognition", section 4.2: 4 pixels in trainings of 160 epochs; in our
+    short ones 2 pixels gave more on the validation split).
     """
 
     shift: int = 0
     flip: bool = False
-    reflect: bool = False
+    reflect: bool = False  # an edge that a shift uncovers shows the mirrored image, not zeros
 
     def scaled(self, factor: float) -> "Augmentation":
         """The same for images whose edges are `factor` times as long."""
@@ -49,7 +48,7 @@ def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generato
     The state of `generator`, a CPU generator, alone decides.
     """
     mirrored = torch.zeros(count, dtype=torch.bool)
-    if augmentation.flip:
+    if augmentation.flip:  # half of the images
         mirrored = torch.rand(count, generator=generator) < 0.5
     reach = augmentation.shift
     rows, columns = torch.randint(-reach, reach + 1, (2, count), generator=generator)
@@ -71,27 +70,24 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
 
 
 class Crops:
-    """Images laid out so that to shift and mirror them is to copy rows of pixels.
+    """Images (any dtype, `N x C x H x W`) laid out so that to move them is to copy rows of pixels.
 
-    The images are padded by the largest shift, with zeros or, with `reflect`, with the mirrored
-    image; where images may be mirrored, a mirrored copy of all of them stands behind. A row of a
-    shifted image is then a run of neighbouring pixels in memory, and one `index_select` copies
-    all rows of a batch. That is several times as fast as to look up every pixel.
-
-    Args:
-        images: any dtype, `N x C x H x W`.
+    Chapter 1 shows what the moves do. A shifted image is a window of the padded one, and each row
+    of that window lies in one piece in memory. So one `index_select` copies all rows of a batch,
+    which is several times as fast as to look up every pixel.
     """
 
     def __init__(self, images: Tensor, augmentation: Augmentation) -> None:
         self.shape, self.shift = images.shape, augmentation.shift
+        # A border as wide as the largest shift, so that every window lies inside.
         if augmentation.reflect:
             padded = _reflect(_reflect(images, self.shift, 2), self.shift, 3)
         else:
             padded = F.pad(images, (self.shift,) * 4)
-        if augmentation.flip:
+        if augmentation.flip:  # mirrored copies of all images stand behind them
             padded = torch.cat([padded, padded.flip(3)])
         self.padded_height, self.padded_width = padded.shape[2:]
-        # Entry i is the run of pixels, one image wide, that begins at pixel i.
+        # Entry i is the run of pixels, one image wide, that begins at pixel i: a view, no copy.
         width, pixels = self.shape[3], padded.contiguous().view(-1)
         self.rows = pixels.as_strided((len(pixels) - width + 1, width), (1, 1))
 
@@ -103,8 +99,10 @@ class Crops:
         """
         count, channels, height, width = self.shape
         image = torch.where(moves.mirrored, index + count, index)
+        # The window's upper left corner in the padded image; in a mirrored one left is right.
         top = self.shift + moves.rows
         left = self.shift + torch.where(moves.mirrored, -moves.columns, moves.columns)
+        # Where each row of each channel begins, counted in pixels from the very first one.
         channel = image[:, None] * channels + torch.arange(channels)
         row = (
             channel[:, :, None] * self.padded_height

@@ -32,21 +32,20 @@ class Split:
 class Batches:
     """Batches of normalised images and labels; iterate as often as you like.
 
-    Order and augmentation depend on `seed` and the epoch alone, never on what ran before, nor on
-    how many processes share the work. `set_epoch` chooses the epoch, as in
-    `torch.utils.data.DistributedSampler`.
+    It takes the place of PyTorch's `DataLoader` where a data set fits into memory. Order and
+    augmentation depend on `seed` and the epoch (`set_epoch`) alone, never on what ran before, nor
+    on how many processes share the work.
 
     With `world_size` processes, the one with number `rank` gets its share of every batch; the
-    batch size is that of all processes together. Shuffled batches are cut to equal shares, so the
-    last batch of an epoch may lose up to `world_size - 1` images, other ones in every epoch.
-    Batches in order (validation, test) lose none: every image is in exactly one share.
+    batch size is that of all together. Shuffled batches are cut to equal shares, so the last one
+    of an epoch may lose up to `world_size - 1` images. Batches in order (validation, test) lose
+    none: every image is in exactly one share.
 
     `image_sizes` names the pixels of an image's edge for each epoch; without it, or after its last
     entry, images keep their size. Shifts shrink along with the images.
 
     Yields:
-        images float32 `B x C x H x W`, normalised, and labels int64 `B`. The last batch may be
-        smaller.
+        images float32 `B x C x H x W`, normalised, and labels int64 `B`; fewer in the last batch.
 
     Raises:
         ValueError: the batch size is below 1 or, shuffled, not a multiple of `world_size`.
@@ -89,9 +88,10 @@ class Batches:
     def _positions(self) -> tuple[Tensor, ...]:
         """Where in the epoch's order this process's share of each batch stands."""
         positions = torch.arange(self.num_images)
-        if not self.shuffle:
+        if not self.shuffle:  # every `world_size`-th image, in batches of full size
             share = positions[self.rank :: self.world_size]
             return tuple(batch for batch in share.split(self.batch_size) if len(batch))
+        # Equal shares, or one process would wait for a gradient that another never sends.
         whole = positions[: self.num_images - self.num_images % self.world_size]
         return tuple(b[self.rank :: self.world_size] for b in whole.split(self.batch_size))
 
@@ -123,18 +123,19 @@ class Batches:
         # Two numbers make one seed; the large odd factor keeps (0, 1) and (1, 0) apart.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.arange(self.num_images)
-        if self.shuffle:
+        if self.shuffle:  # or each batch holds what was stored side by side: often one class
             order = torch.randperm(self.num_images, generator=generator)
         if self.augmentation is not None:
             # For the whole epoch at once: then a batch's size and share change nothing.
             moves = draw_moves(self.num_images, self.scaled, generator)
         for positions in self._positions():
-            index = order[positions]
+            index = order[positions]  # which images this batch takes
             on_device = index.to(self.split.labels.device)
             if self.augmentation is None:
                 images = self.images.index_select(0, on_device)
             else:
                 images = self.crops.take(index, moves[positions])
+            # Only now float32: a whole data set of it would take four times the memory of bytes.
             yield self.data.normalise(images), self.split.labels.index_select(0, on_device)
 
 

@@ -59,7 +59,7 @@ def expect(condition: object, hint: str) -> None:
     Raises:
         Wrong: it is false; `hint` is shown to the reader.
     """
-    if not bool(condition):
+    if not condition:
         raise Wrong(hint)
 
 
