@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from helpers.training import History
@@ -65,15 +67,22 @@ def show_images(
 def plot_histories(histories: Mapping[str, History], title: str | None = None) -> Figure:
     """Training loss (dashed), validation loss and validation accuracy against the epoch."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3))
+    thin = {"linestyle": "--", "linewidth": 1.2}
     for position, (name, history) in enumerate(histories.items()):
-        style = {"color": COLOURS[position % 8], "marker": MARKERS[position % 8], "markersize": 4}
-        left.plot(history["epoch"], history["train_loss"], **style, linestyle="--")
-        left.plot(history["epoch"], history["val_loss"], **style, label=name)
+        colour = COLOURS[position % 8]
+        thick = {"color": colour, "marker": MARKERS[position % 8], "markersize": 4}
+        left.plot(history["epoch"], history["train_loss"], color=colour, **thin)
+        left.plot(history["epoch"], history["val_loss"], **thick)
         accuracy = 100 * np.array(history["val_accuracy"])
-        right.plot(history["epoch"], accuracy, **style, label=name)
-    left.set(xlabel="epoch", ylabel="loss (nats)", title="dashed: training")
+        right.plot(history["epoch"], accuracy, **thick, label=name)
+    kinds = [Line2D([], [], color="0.3", label="training", **thin)]
+    kinds.append(Line2D([], [], color="0.3", marker="o", markersize=4, label="validation"))
+    left.legend(handles=kinds, fontsize=9)
+    left.set(xlabel="epoch", ylabel="loss (nats)")
     right.set(xlabel="epoch", ylabel="validation accuracy (%)")
     right.legend(fontsize=9)
+    for axis in (left, right):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if title:
         figure.suptitle(title)
     return figure

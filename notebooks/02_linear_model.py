@@ -17,16 +17,16 @@
 #
 # After this chapter you can
 #
-# - turn ten scores into ten probabilities and into one loss, by hand and with PyTorch,
-# - say what a gradient is, and check autograd's gradient with two evaluations of the loss,
-# - write a training loop and say what each line is for,
+# - write a model as an `nn.Module`, and turn its ten scores into probabilities and one loss,
+# - say what a gradient is, find one by the chain rule, and take a step downhill by hand,
+# - write a training loop with a `Dataset`, a `DataLoader` and an optimizer, and say what each line is for,
+# - save a model, load it, and ask it about one picture,
 # - recognise a wrong learning rate and four common mistakes by their loss curves,
-# - compare models of different capacity fairly, and tell over-fitting from learning,
-# - say how far a linear model goes on digits and on photographs, and why not further.
+# - compare models fairly, tell over-fitting from learning, and say how far a linear model goes.
 #
-# **Before you start**: chapter 1. You should know what a tensor of images is, and why there are three splits.
+# **Before you start**: chapter 1, and the page on tensors before it. You should know what a tensor of images is, and why there are three splits.
 #
-# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->19 s<!-- /result -->.
+# **Time**: read about 45 minutes, exercises and quiz about an hour more. The full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->19 s<!-- /result -->.
 #
 # **The question**: how far does one weighted sum of pixels per class go, and how are its [weights](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight) found?
 
@@ -58,17 +58,22 @@ if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "he
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))
 
-
-# %%
+# %% tags=["hide-input"]
+import copy
 import math
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import torch
+from sklearn.datasets import make_moons
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
 
 from helpers.data import load
 from helpers.exercises import grade
@@ -96,12 +101,25 @@ device = best_device()
 mnist, cifar10 = load("mnist"), load("cifar10")
 print("one image:", mnist.image_shape, "and", cifar10.image_shape)
 
+# %% tags=["hide-input"]
+# How much is trained: what the text describes, and a short profile in which tests run.
+NUM_DIGITS = budget(full=20_000, fast=3_600)  # of the open loop
+NUM_FEW = budget(full=8_000, fast=1_500)  # where capacities are compared
+NUM_SECOND_OPINION = budget(full=5_000, fast=3_000)
+EPOCHS_FEW = budget(full=15, fast=6)
+EPOCHS_MISTAKES = budget(full=6, fast=12)
+
+
+def epochs_of(config):
+    return budget(full=config.epochs, fast=8)
+
+
 # %% [markdown]
 # ## Flattening
 #
 # A [linear model](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#linear-model) does not know rows and columns. It wants a list. So we cut the image into its rows and put them one behind the other: 28 rows of 28 pixels become one row of 784 numbers.
 
-# %% mystnb={"image": {"alt": "A digit on the left; on the right its 784 pixels as one long strip, in which the rows of the digit repeat as a pattern."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A digit on the left; on the right its 784 pixels as one long strip, in which the rows of the digit repeat as a pattern."}}
 digit = mnist.train.images[1, 0]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.4), width_ratios=[1, 3])
 left.imshow(digit)
@@ -111,10 +129,10 @@ right.set(title="the same 784 numbers", xlabel="position in the list", yticks=[]
 plt.show()
 
 # %%
-flat = mnist.train.images[:5].flatten(start_dim=1)
-print("before:", tuple(mnist.train.images[:5].shape), " after:", tuple(flat.shape))
-same = flat[1, 28 * 14 + 3] == digit[14, 3]
-confirm(same, "row 14, column 3 is now at position 14 · 28 + 3")
+few = mnist.train.images[:5]
+flat = few.flatten(start_dim=1)
+print("before:", tuple(few.shape), " after:", tuple(flat.shape))
+print("row 14, column 3 is at 14 · 28 + 3:", digit[14, 3] == flat[1, 14 * 28 + 3])
 
 # %% [markdown]
 # What is lost? Not the numbers, but the knowledge which pixels were neighbours. To the model, position 28 is no closer to position 0, the pixel just above it, than to position 700. Chapter 3 comes back to this.
@@ -125,51 +143,68 @@ confirm(same, "row 14, column 3 is now at position 14 · 28 + 3")
 #
 # Here are two sets of weights, made by hand: the mean image of the class minus the mean of all images. We try both on the same 0.
 
-# %% mystnb={"image": {"alt": "Two rows, for the classes 0 and 1: the same handwritten 0, the weights of the class, and their product; the sum of the product is larger for class 0."}}
+# %%
 pixels = mnist.train.images[:2000, 0] / 255
-targets = mnist.train.labels[:2000]
-zero = pixels[targets == 0][0]
+labels = mnist.train.labels[:2000]
+zero = pixels[labels == 0][0]
+by_hand = [pixels[labels == c].mean(dim=0) - pixels.mean(dim=0) for c in (0, 1)]
+for c in (0, 1):
+    print(f"score for class {c}: {(zero * by_hand[c]).sum():.1f}")
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two rows, for the classes 0 and 1: the same handwritten 0, the weights of the class, and their product; the sum of the product is larger for class 0."}}
 figure, axes = plt.subplots(2, 3, figsize=(6, 4.2))
-scores = []
-for number, row in enumerate(axes):
-    by_hand = pixels[targets == number].mean(dim=0) - pixels.mean(dim=0)
-    scores.append((zero * by_hand).sum().item())
+for c, row in enumerate(axes):
     row[0].imshow(zero)
-    for axis, picture in ((row[1], by_hand), (row[2], zero * by_hand)):
+    for axis, picture in ((row[1], by_hand[c]), (row[2], zero * by_hand[c])):
         axis.imshow(picture, cmap="PuOr", vmin=-0.6, vmax=0.6)
-    titles = ("pixels", f"weights of {number}", f"product, sum {scores[-1]:.1f}")
-    for axis, title in zip(row, titles):
+    product = f"product, sum {(zero * by_hand[c]).sum():.1f}"
+    for axis, title in zip(row, ("pixels", f"weights of {c}", product)):
         axis.set_title(title, fontsize=10)
         axis.axis("off")
 plt.show()
-confirm(scores[0] > scores[1],
-        "the weights of 0 give the 0 a larger sum than those of 1")
 
 # %% [markdown]
 # Purple speaks for, orange against. A linear model does this for all ten classes. It has one weight $w_{c,i}$ for every class $c$ and pixel $x_i$, and one number more per class, the **[bias](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bias)** $b_c$, which is added whatever the pixels are:
 #
 # $$z_c = \sum_{i} w_{c,i}\, x_i + b_c$$
 #
-# At first its weights are random. They will be *found*, not made by hand.
+# ## The model, as PyTorch writes it
+#
+# A model is a class that inherits from `nn.Module`. Its parts are made in `__init__`. `forward` says what happens to a batch of images. `nn.Linear` is the formula above: it holds the weights and the biases, and fills them with small random numbers. They will be *found*, not made by hand.
 
 # %%
-untrained = build_model("softmax", mnist.image_shape, mnist.num_classes)
-images = mnist.normalise(mnist.train.images[:5])
-labels = mnist.train.labels[:5]
-logits = untrained(images)
-weights, bias = untrained.layers[1].weight, untrained.layers[1].bias
-print("weights:", tuple(weights.shape), " bias:", tuple(bias.shape))
-print("logits: ", tuple(logits.shape))
-by_hand = images.flatten(1) @ weights.T + bias
-same = torch.allclose(logits, by_hand, atol=1e-5)
-confirm(same, "the model is one matrix product and a bias")
+class SoftmaxRegression(nn.Module):
+    def __init__(self, num_pixels=784, num_classes=10):
+        super().__init__()
+        self.linear = nn.Linear(num_pixels, num_classes)
+
+    def forward(self, images):
+        return self.linear(images.flatten(start_dim=1))
+
+
+# %%
+torch.manual_seed(0)
+model = SoftmaxRegression()
+images = mnist.normalise(mnist.train.images[:50])
+labels = mnist.train.labels[:50]
+logits = model(images)  # calls forward
+for name, parameter in model.named_parameters():
+    print(name, tuple(parameter.shape))
+print("logits", tuple(logits.shape))
+
+# %% [markdown]
+# `mnist.normalise` brings the pixels to mean 0 and standard deviation 1, as in chapter 1. Is the module really nothing but the formula? `@` is the matrix product, and `.T` turns the matrix round, so that pixels meet their weights:
+
+# %%
+by_formula = images.flatten(1) @ model.linear.weight.T + model.linear.bias
+print("equal:", torch.allclose(logits, by_formula, atol=1e-5))
 
 # %% [markdown]
 # ## Softmax: from scores to probabilities
 #
 # Logits can be any numbers. Probabilities are positive and add up to 1. **[Softmax](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax)** makes the first into the second in two moves. It raises $e$ to each score, so that everything is positive. Then it divides by the sum.
 
-# %% mystnb={"image": {"alt": "Three bar charts for classes a to d: scores 2, 1, 0 and -1; their exponentials; and the probabilities, 64, 24, 9 and 3 per cent."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three bar charts for classes a to d: scores 2, 1, 0 and -1; their exponentials; and the probabilities, 64, 24, 9 and 3 per cent."}}
 example = torch.tensor([2.0, 1.0, 0.0, -1.0])
 steps = {
     "scores z": example,
@@ -195,41 +230,54 @@ def softmax(logits):
 
 
 probabilities = softmax(logits)
-same = torch.allclose(probabilities, logits.softmax(dim=1))
-confirm(same, "our softmax equals PyTorch's")
-ones = torch.ones(5)
-confirm(torch.allclose(probabilities.sum(dim=1), ones), "each image's ten add up to 1")
+print("equal to PyTorch's:", torch.allclose(probabilities, logits.softmax(dim=1)))
+print("each image's ten add up to", probabilities[0].sum().round(decimals=4).item())
 
 # %% [markdown]
-# Weighted sums followed by softmax are called **[softmax regression](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax-regression)**. (Regression is an old word for fitting numbers to data.)
+# Weighted sums followed by softmax are called **[softmax regression](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#softmax-regression)**.
 #
 # **Think first**: the weights of our model are still random. What will the ten probabilities of a digit look like?
 
-# %% mystnb={"image": {"alt": "Softmax regression drawn from left to right: a digit, a column of 784 numbers, a column of 10 logits, and ten bars of which none is near 1."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Softmax regression drawn from left to right: a digit, a column of 784 numbers, a column of 10 logits, and ten bars of which none is near 1."}}
 def draw_way(model, data):
     """Draw an image's way through `model`, with its real shapes and probabilities."""
-    image, label = data.val.images[0], data.val.labels[0]
+    label = 5
+    image = data.val.images[data.val.labels == label][0]
     with torch.no_grad():
-        found = model(data.normalise(image[None]).to(device))[0].softmax(dim=0).cpu()
+        inputs = data.normalise(image[None]).to(next(model.parameters()).device)
+        found = model(inputs)[0].softmax(dim=0).cpu()
     shapes = output_shapes(model, data.image_shape)
     figure = plot_architecture(shapes, image, found, data.classes)
     figure.axes[0].set_title(f"true class: {data.classes[label]}", fontsize=10)
 
 
-draw_way(untrained.to(device), mnist)
+draw_way(nn.Sequential(nn.Flatten(), model.linear), mnist)
 plt.show()
-untrained = untrained.to("cpu")
 
 # %% [markdown]
 # No class stands out by much: the model is undecided, and what it prefers is chance.
 #
 # ## Cross-entropy: one number for how wrong we are
 #
-# We look at the probability that the model gave to the *true* class and take $-\log$ of it. Was it 1? Then the [loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#loss) is 0. Was it small? Then the loss is large. So a **loss** is a number that is smaller for a better model.
+# We need one number that says how bad the model is, a **[loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#loss)**: the smaller, the better. Which one?
+#
+# Ask the model how probable it finds the *true* labels. The first digit's true class has the probability $p_1$, the second's $p_2$, and so on. All labels together have the product of these. It is called the **[likelihood](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#likelihood)**. A good model makes what really happened likely, so we want it large.
+#
+# The product of many numbers below 1 is tiny. Its logarithm is a sum, which is easier to handle. For 50 images and a model that knows nothing:
+
+# %%
+print("likelihood:", 0.1**50, " its logarithm:", round(50 * math.log(0.1), 1))
+
+# %% [markdown]
+# With a minus sign, large becomes small. Divided by the number of images, it no longer depends on how many there are. That is the **[cross-entropy loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cross-entropy)**, the mean of $-\log$ of the probability that the model gave to the true class:
+#
+# $$L = -\frac{1}{N} \sum_n \log p_{n,\,y_n}$$
+#
+# Was that probability 1? Then the image adds nothing. Was it small? Then it adds much. The unit of a natural logarithm is the *[nat](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nats)*.
 #
 # **Think first**: a model that gives every class 1/10 knows nothing. What is its loss?
 
-# %% mystnb={"image": {"alt": "The loss falls steeply from above 4 at a probability near 0 to 0 at probability 1; a dot marks the undecided model at probability 0.1 and loss 2.3."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The loss falls steeply from above 4 at a probability near 0 to 0 at probability 1; a dot marks the undecided model at probability 0.1 and loss 2.3."}}
 figure, axis = plt.subplots(figsize=(5, 2.8))
 p = torch.linspace(0.01, 1, 200)
 axis.plot(p, -p.log())
@@ -238,11 +286,6 @@ axis.annotate("undecided", (0.1, -math.log(0.1)), xytext=(0.14, 2.4))
 axis.set(xlabel="probability given to the true class", ylabel="loss (nats)")
 plt.show()
 
-# %% [markdown]
-# The unit of a natural logarithm is the *[nat](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nats)*. The mean over $N$ images with true classes $y_n$ is the **[cross-entropy loss](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cross-entropy)**:
-#
-# $$L = -\frac{1}{N} \sum_n \log p_{n,\,y_n}$$
-
 # %%
 def cross_entropy(logits, labels):
     true_class = softmax(logits)[torch.arange(len(labels)), labels]
@@ -250,155 +293,267 @@ def cross_entropy(logits, labels):
 
 
 loss = cross_entropy(logits, labels)
-same = torch.allclose(loss, F.cross_entropy(logits, labels))
-confirm(same, "our cross-entropy equals PyTorch's")
+print("equal to PyTorch's:", torch.allclose(loss, F.cross_entropy(logits, labels)))
 print(f"undecided: {-math.log(0.1):.3f} nats; our untrained model: {loss.item():.3f}")
 
 # %% [markdown]
 # Note that `F.cross_entropy` wants **logits**. It does the softmax itself.
 #
+# **Why not take the accuracy?** It is what we care about in the end. But move one single weight a little and look at both numbers:
+
+# %%
+@torch.no_grad()
+def move_weight(by):
+    model.linear.weight[3, 14 * 28 + 14] += by
+
+
+for by in (-0.05, 0.05, 0.05):  # a little down, back again, a little up
+    move_weight(by)
+    logits = model(images)
+    right = (logits.argmax(dim=1) == labels).float().mean()
+    print(f"accuracy {right:.2f}, loss {F.cross_entropy(logits, labels):.4f}")
+move_weight(-0.05)
+
+# %% [markdown]
+# The accuracy does not move at all: no image changed its answer. It cannot say which way is better. The loss can. It changes with every small move, and that is what we need next.
+#
 # ## The gradient: which way is down?
 #
-# Turn one weight a little up and keep all others. The loss changes a little. How much it changes, for each unit that the weight changes, is the **slope** in that direction. The list of the slopes of all weights is the **[gradient](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gradient)**. A positive slope says: lower this weight, and the loss falls.
+# Turn one weight a little up and keep all others. How much the loss changes, for each unit that the weight changes, is the **[slope](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#slope)** in that direction. The list of the slopes of all weights is the **[gradient](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gradient)**. A positive slope says: lower this weight, and the loss falls.
 #
-# The picture shows the loss of 50 digits against one single weight. The straight line is the tangent: it has the slope that the curve has at the dot.
+# ### Two steps, by hand
+#
+# Take the smallest model there is: one weight $w$, one input $x = 2$. Its output should be $t = 5$, and the loss is the squared error. It is computed in two steps:
+#
+# $$u = w\,x - t, \qquad L = u^2$$
+#
+# Backwards, each step has a slope of its own. $L$ changes $2u$ times as fast as $u$. And $u$ changes $x$ times as fast as $w$. So $L$ changes $2u \cdot x$ times as fast as $w$. To multiply the slopes along the way is the **[chain rule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#chain-rule)**.
+#
+# With $w = 3$: $u = 1$, so the slope is $2 \cdot 1 \cdot 2 = 4$. PyTorch remembers the steps of a computation, and `backward()` goes through them from the end, by the same rule. This part of it is called **[autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd)**, and the way back the **[backward pass](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#backward-pass)**.
 
-# %% mystnb={"image": {"alt": "The loss against one weight: a smooth curve, a dot at the present weight, and the dashed tangent that touches the curve there."}}
-some_images = mnist.normalise(mnist.train.images[:50]).double()
-some_labels = mnist.train.labels[:50]
-double = build_model("softmax", mnist.image_shape, mnist.num_classes).double()
-double_weights = double.layers[1].weight
-F.cross_entropy(double(some_images), some_labels).backward()
-slopes = double_weights.grad  # found by PyTorch: one slope a weight
+# %%
+w = torch.tensor(3.0, requires_grad=True)  # keep track of what is computed from it
+u = w * 2 - 5
+loss = u**2
+loss.backward()
+print("slope:", w.grad.item())
 
+# %% [markdown]
+# ### The same for 7,850 weights
+#
+# Our loss goes through one matrix product, ten powers of $e$, a division and a logarithm for each image. The rule is the same. The picture shows the loss of 50 digits against one single weight. The dashed line has the slope that `backward()` found.
 
+# %%
 @torch.no_grad()
-def loss_at(place, value):
-    """The loss if the weight at `place` were `value`; the weight is put back."""
-    before = double_weights[place].item()
-    double_weights[place] = value
-    loss = F.cross_entropy(double(some_images), some_labels).item()
-    double_weights[place] = before
+def loss_with(value):
+    """The loss of the 50 digits if this one weight were `value`; it is put back."""
+    before = double.linear.weight[place].item()
+    double.linear.weight[place] = value
+    loss = F.cross_entropy(double(images.double()), labels).item()
+    double.linear.weight[place] = before
     return loss
 
 
+double = copy.deepcopy(model).double()  # float64: numbers with 16 digits
+F.cross_entropy(double(images.double()), labels).backward()
 place = (3, 14 * 28 + 14)  # class 3, the pixel in row 14 and column 14
-now, slope = double_weights[place].item(), slopes[place].item()
+now, slope = double.linear.weight[place].item(), double.linear.weight.grad[place].item()
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The loss against one weight: a smooth curve, a dot at the present weight, and the dashed tangent that touches the curve there."}}
 moves = torch.linspace(-1.5, 1.5, 61)
 figure, axis = plt.subplots(figsize=(5, 2.9))
-axis.plot(now + moves, [loss_at(place, now + move.item()) for move in moves])
-tangent = loss_at(place, now) + slope * moves
+axis.plot(now + moves, [loss_with(now + move.item()) for move in moves])
+tangent = loss_with(now) + slope * moves
 axis.plot(now + moves, tangent, "--", label=f"tangent, slope {slope:.3f}")
-axis.plot(now, loss_at(place, now), "o", color=COLOURS[3])
+axis.plot(now, loss_with(now), "o", color=COLOURS[3])
 axis.set(xlabel="the weight", ylabel="loss (nats)")
 axis.legend()
 plt.show()
 
 # %% [markdown]
-# PyTorch found that slope with `backward()`. This part of PyTorch is called **[autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd)**: it remembers how the loss was computed and applies the rules of derivatives [backwards](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#backward-pass). Can we trust it? We measure the slope ourselves. Go a small way $h$ to the right and to the left, and divide the difference of the losses by the way between them. To find slopes in this way is called the method of **[finite differences](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#finite-differences)**. Ours is the **central difference**:
+# Can we trust it? We measure the slope ourselves. Go a small way $h$ to the right and to the left, and divide the difference of the losses by the distance. This **central difference** is the usual kind of [finite differences](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#finite-differences):
 #
 # $$\frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w - h)}{2h}$$
-#
-# We calculate in `float64`, numbers with 16 digits. With 7 digits, those of `float32`, the two losses would hardly differ.
 
 # %%
-def central_difference(place, h=1e-5):
-    now = double_weights[place].item()
-    return (loss_at(place, now + h) - loss_at(place, now - h)) / (2 * h)
-
-
-generator = torch.Generator().manual_seed(0)
-places = [
-    (torch.randint(10, (), generator=generator).item(), 28 * row + column)
-    for row in range(8, 20, 3)
-    for column in range(8, 20, 3)
-]
-measured = [central_difference(place) for place in places]
-measured = torch.tensor(measured, dtype=torch.float64)
-by_autograd = torch.stack([slopes[place] for place in places])
-print(f"furthest apart: {(measured - by_autograd).abs().max().item():.1e}")
-same = torch.allclose(measured, by_autograd, rtol=1e-4, atol=1e-7)
-confirm(by_autograd.abs().min() > 0, "none of the 16 slopes is zero")
-confirm(same, "for 16 weights, autograd's slopes are those that we measured")
+h = 1e-5
+measured = (loss_with(now + h) - loss_with(now - h)) / (2 * h)
+print(f"measured {measured:.6f}, by autograd {slope:.6f}")
+print("equal:", math.isclose(measured, slope, rel_tol=1e-4))
 
 # %% [markdown]
-# Then why not always measure? It takes two evaluations of the loss for every single weight. `backward()` gives all slopes together, for about the price of two or three evaluations.
+# Then why not always measure? It takes two evaluations of the loss for every single weight. `backward()` gives all 7,850 slopes together, for about the price of two or three evaluations.
 #
-# For softmax regression the gradient can also be written down. With $y_c = 1$ for the true class and 0 for the others, one image gives
+# For softmax regression the chain rule gives a short formula. With $y_c = 1$ for the true class and 0 for the others, one image adds
 #
 # $$\frac{\partial L}{\partial w_{c,i}} = (p_c - y_c)\, x_i$$
 #
-# In words: error times pixel. A pixel of value 0 had no part in the score, so its weight gets no blame.
+# In words: error times pixel. The larger the error, the larger the blame. And a pixel whose *normalised* value is 0 had no part in the score, so its weight gets no blame. (That is a dark grey. Black is −0.42 after normalisation, so black pixels do take part.)
+#
+# <details><summary>Where the formula comes from</summary>
+#
+# The loss of one image is $-\log p_y = -z_y + \log \sum_k e^{z_k}$. By the chain rule the second part has the slope $e^{z_c} / \sum_k e^{z_k} = p_c$ for the logit $z_c$. The first has $-1$ for the true class and 0 for the others. Together: $p_c - y_c$. And $z_c$ changes $x_i$ times as fast as $w_{c,i}$.
+#
+# </details>
 
 # %%
-untrained.zero_grad()
-F.cross_entropy(untrained(images), labels).backward()
-error = (probabilities - F.one_hot(labels, 10)) / len(labels)
-gradient_by_hand = error.T @ images.flatten(1)
-same = torch.allclose(weights.grad, gradient_by_hand, atol=1e-5)
-confirm(same, "autograd finds the gradient that we wrote down")
+model.zero_grad()
+F.cross_entropy(model(images), labels).backward()
+error = (model(images).softmax(dim=1) - F.one_hot(labels, 10)) / len(labels)
+by_formula = error.T @ images.flatten(1)
+print("equal:", torch.allclose(model.linear.weight.grad, by_formula, atol=1e-5))
 
 # %% [markdown]
-# ## The training loop, line by line
+# ## A step downhill, by hand
 #
 # To find the weights, we walk downhill. Every step moves each weight against its slope, by the slope times a small number $\eta$, the **[learning rate](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate)**:
 #
 # $$w \leftarrow w - \eta\, \frac{\partial L}{\partial w}$$
 #
-# The slope is computed on a few images at a time, a **[batch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch)**, so that many steps fit into one pass over the data. Such a pass is an **[epoch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#epoch)**. The whole method is called **[stochastic gradient descent](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#sgd)**, SGD: stochastic because batches are drawn at random.
-#
-# This loop is the heart of the course. Everything later, [Lightning](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#lightning) too, is this loop in other clothes. (`momentum`, which is switched off here, comes in chapter 4.)
+# This is all of **[gradient descent](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gradient-descent)**. Here it is on our 50 digits, without any optimizer:
 
 # %%
-config = TrainingConfig(
-    epochs=3, batch_size=128, optimizer="sgd", lr=0.02, momentum=0.0
-)
-digits = mnist.subset(budget(full=20_000, fast=3_600)).to(device)
-model = build_model("softmax", mnist.image_shape, mnist.num_classes, seed=config.seed)
-model = model.to(device)
-optimizer = torch.optim.SGD(model.parameters(), lr=config.lr)
-batches = digits.batches("train", config.batch_size, shuffle=True, seed=config.seed)
+for step in range(6):
+    logits = model(images)
+    loss = F.cross_entropy(logits, labels)
+    right = 100 * (logits.argmax(dim=1) == labels).float().mean()
+    print(f"step {step}: loss {loss.item():.3f}, {right:.1f} % right")
+    model.zero_grad()  # backward() adds to the slopes that are there
+    loss.backward()
+    with torch.no_grad():  # a step is not part of the computation
+        for parameter in model.parameters():
+            parameter -= 0.02 * parameter.grad
 
-open_loop = []
-for epoch in range(config.epochs):
+# %% [markdown]
+# Six small steps, and the model that knew nothing names most of the 50 digits. Nobody told it what a 3 looks like.
+#
+# ## A Dataset and a DataLoader
+#
+# Now all digits. A step on all of them at once would be slow, and needless: a few images show well enough which way is down. So a step takes a **[batch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch)**, drawn at random. One pass over all images, batch by batch, is an **[epoch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#epoch)**. The method is called **[stochastic gradient descent](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#sgd)**, SGD, for the random draw.
+#
+# In PyTorch two classes hand out the batches. A `Dataset` knows how many examples there are, and gives the one with a number. A `DataLoader` shuffles the numbers and stacks the examples of each batch into one tensor.
+
+# %%
+class Digits(Dataset):
+    def __init__(self, split, mean=mnist.mean[0], std=mnist.std[0]):
+        self.images, self.labels = split.images, split.labels
+        self.mean, self.std = mean, std
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        image = self.images[index] / 255
+        return (image - self.mean) / self.std, self.labels[index]
+
+
+# %%
+digits = mnist.subset(NUM_DIGITS)
+torch.manual_seed(0)
+train_loader = DataLoader(Digits(digits.train), batch_size=128, shuffle=True)
+val_loader = DataLoader(Digits(digits.val), batch_size=500)
+images, labels = next(iter(train_loader))
+print("one batch:", tuple(images.shape), tuple(labels.shape))
+
+# %% [markdown]
+# (In other people's code you will meet `torchvision.datasets.MNIST(…)`. It is a `Dataset` like ours, which downloads its images and takes a `transform` to normalise them.)
+#
+# ## The training loop, line by line
+#
+# This loop is the heart of the course. Everything later, [Lightning](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#lightning) too, is this loop in other clothes. An **[optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#optimizer)** now takes the step for us: `torch.optim.SGD` does what our two last lines did.
+
+# %%
+def train_one_epoch(model, loader, optimizer):
     model.train()                                # training mode: matters in chapter 3
-    batches.set_epoch(epoch)                     # another order in every epoch
-    loss_sum = 0.0
-    for images, labels in batches:               # a few images at a time
+    loss_sum, count = 0.0, 0
+    for images, labels in loader:                # a few images at a time
+        images, labels = images.to(device), labels.to(device)
         logits = model(images)                   # forward: pixels to scores
         loss = F.cross_entropy(logits, labels)   # how wrong are they?
         optimizer.zero_grad()                    # forget the last step's gradients
         loss.backward()                          # backward: a slope for every weight
         optimizer.step()                         # a small step down the slope
         loss_sum += loss.detach() * len(labels)  # the number, without its gradients
+        count += len(labels)
+    return loss_sum / count
 
+# %% [markdown]
+# How good is the model on images that it does not learn from? That is what the validation split is for. No gradients are needed there:
+
+# %%
+@torch.no_grad()
+def measure(model, loader):
     model.eval()                                 # evaluation mode
-    val_loss_sum, correct = 0.0, 0
-    with torch.no_grad():                        # no gradients: faster, less memory
-        for images, labels in digits.batches("val", 500):
-            logits = model(images)
-            val_loss_sum += F.cross_entropy(logits, labels) * len(labels)
-            correct += (logits.argmax(dim=1) == labels).sum()
+    loss_sum, correct, count = 0.0, 0, 0
+    for images, labels in loader:
+        images, labels = images.to(device), labels.to(device)
+        logits = model(images)
+        loss_sum += F.cross_entropy(logits, labels) * len(labels)
+        correct += (logits.argmax(dim=1) == labels).sum()
+        count += len(labels)
+    return loss_sum / count, correct / count
 
-    train_loss, val_loss = loss_sum / len(digits.train), val_loss_sum / len(digits.val)
-    accuracy = correct / len(digits.val)
-    open_loop.append((train_loss.item(), val_loss.item(), accuracy.item()))
+# %%
+torch.manual_seed(0)
+model = SoftmaxRegression().to(device)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+for epoch in range(3):
+    train_loss = train_one_epoch(model, train_loader, optimizer)
+    val_loss, accuracy = measure(model, val_loader)
     print(f"epoch {epoch + 1}: training loss {train_loss:.4f}", end=", ")
     print(f"validation loss {val_loss:.4f}, accuracy {accuracy:.4f}")
 
 # %% [markdown]
-# From here on we import this loop as `fit`. It adds a progress bar, a choice of [optimizers](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#optimizer), a history of every epoch and the best weights. It is the same loop, and we can prove it: on a [CPU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cpu) every number and every weight is equal to the last bit. (A [GPU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#gpu) may add up in another order, so there we allow for rounding.)
+# Why is the training loss *larger* than the validation loss, at first by far? It is the mean over the whole epoch, while the weights were still getting better. The validation loss is measured afterwards, with the weights at the end. Nothing is wrong.
+#
+# ## Save it, load it, ask it
+#
+# What was learned is a handful of tensors. `state_dict()` names them, `torch.save` writes them to a file. To use the model elsewhere, make it anew and fill in its weights. `weights_only=True` reads tensors and nothing that could run.
 
 # %%
-fitted = build_model("softmax", mnist.image_shape, mnist.num_classes, seed=config.seed)
-history = fit(fitted, digits, config, device=device)
-by_fit = list(zip(history["train_loss"], history["val_loss"], history["val_accuracy"]))
-tolerance = 0.0 if device.type == "cpu" else 1e-4
-furthest = torch.tensor(open_loop).sub(torch.tensor(by_fit)).abs().max().item()
-confirm(furthest <= tolerance,
-        "the open loop and `fit` have the same losses, accuracies")
-ours, theirs = model.layers[1].weight, fitted.layers[1].weight
-confirm(torch.allclose(ours, theirs, rtol=0, atol=tolerance), "and the same weights")
+path = Path(tempfile.mkdtemp()) / "softmax.pt"  # any name will do
+torch.save(model.state_dict(), path)
+
+again = SoftmaxRegression()
+again.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+again.eval()
+print(list(again.state_dict()))
+
+# %% [markdown]
+# And now a single picture, a 5 that it has not learned from. The model wants a batch, so `[None]` makes a batch of one:
+
+# %%
+image = mnist.val.images[mnist.val.labels == 5][0]
+with torch.no_grad():
+    logits = again(mnist.normalise(image[None]))
+probabilities = logits.softmax(dim=1)[0]
+print(f"a 5 with probability {probabilities[5]:.3f}")
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A handwritten 5, its 784 numbers, its 10 logits, and ten bars of probabilities."}}
+draw_way(nn.Sequential(nn.Flatten(), again.linear), mnist)
+plt.show()
+
+# %% [markdown]
+# ## The same, faster
+#
+# You have now written everything that training needs. From here on the course's helpers do it: `fit` is your loop with a progress bar, a choice of optimizers, a history of every epoch and the best weights. Its batches come from tensors that are in memory already. Chapter 7 shows why that is faster. The numbers are the same: with the same batches, your loop and `fit` agree to the last bit on a [CPU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cpu).
+
+# %%
+config = TrainingConfig(
+    epochs=2, batch_size=128, optimizer="sgd", lr=0.02, momentum=0.0
+)
+ours, theirs = (build_model("softmax", mnist.image_shape, 10) for _ in range(2))
+optimizer = torch.optim.SGD(ours.to(device).parameters(), lr=0.02)
+batches = digits.batches("train", batch_size=128, shuffle=True)
+losses = []
+for epoch in range(2):
+    batches.set_epoch(epoch)  # another order in every epoch
+    losses.append(train_one_epoch(ours, batches, optimizer).item())
+history = fit(theirs, digits, config, device=device)
+confirm(
+    losses == history["train_loss"] or device.type != "cpu",
+    "your loop and `fit` have the same losses, to the last bit",
+)
 
 # %% [markdown]
 # ## The learning rate
@@ -407,24 +562,22 @@ confirm(torch.allclose(ours, theirs, rtol=0, atol=tolerance), "and the same weig
 #
 # In a running notebook, move the slider. Each position trains softmax regression anew, for 100 steps.
 
-# %% mystnb={"image": {"alt": "Four loss curves over 100 steps: at learning rate 0.0001 almost flat, at 0.001 falling slowly, at 0.02 falling fast and staying low, at 2 jumping far up and down."}}
+# %%
 def losses_at(lr, steps=100):
     torch.manual_seed(0)
-    model = LinearClassifier(mnist.image_shape, 10, hidden=()).to(device)
+    model = SoftmaxRegression().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    batches = digits.batches("train", 128, shuffle=True)
     losses = []
-    while len(losses) < steps:
-        batches.set_epoch(len(losses))
-        for images, labels in batches:
-            loss = F.cross_entropy(model(images), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-    return losses[:steps]
+    for _, (images, labels) in zip(range(steps), digits.batches("train", 32)):
+        loss = F.cross_entropy(model(images.to(device)), labels.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
 
 
+# %% mystnb={"image": {"alt": "Four loss curves over 100 steps: at learning rate 0.0001 almost flat, at 0.001 falling slowly, at 0.02 falling fast and staying low, at 2 jumping far up and down."}}
 def draw_learning_rate(axis, lr):
     axis.plot(losses_at(lr), linewidth=1.3)
     axis.axhline(math.log(10), color=COLOURS[3], linestyle=":", linewidth=1.3)
@@ -434,60 +587,18 @@ def draw_learning_rate(axis, lr):
 rates = (1e-4, 1e-3, 5e-3, 0.02, 0.1, 0.5, 2.0)
 explore(draw_learning_rate, rates, "learning rate", shown=(1e-4, 1e-3, 0.02, 2.0))
 
-# %%
-ends = {lr: sum(losses_at(lr)[-20:]) / 20 for lr in (1e-4, 0.02, 2.0)}
-confirm(ends[0.02] < ends[1e-4], "far too small a rate learns slowly")
-confirm(ends[0.02] < ends[2.0], "far too large a rate steps over the valley")
-
 # %% [markdown]
 # The dotted line is the loss of the undecided model. Too small: the curve is smooth but hardly falls. Too large: [every step](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#step) jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
 #
-# ## A second opinion: scikit-learn
-#
-# Softmax regression is older than deep learning. Statisticians call it *logistic regression*, and scikit-learn has it. A baseline from another library is a good test of our own work: same images, same formula, so we should get the same answers.
-#
-# Our loop also lowers its learning rate to 0 by the end of the run (`scheduler="cosine"`), so that it comes to rest in the valley. Both get a small penalty for large weights, called **[weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**. scikit-learn writes it as a number $C$ and adds up losses, we take their mean. Over $N$ images its $C$ corresponds to our weight decay $1/(C\,N)$.
-
-# %%
-count, C = budget(full=5_000, fast=3_000), 0.01
-part = mnist.subset(count)
-table = mnist.normalise(part.train.images).flatten(1).numpy()
-val_table = mnist.normalise(mnist.val.images).flatten(1).numpy()
-scikit = LogisticRegression(C=C, max_iter=500).fit(table, part.train.labels.numpy())
-scikit_says = torch.tensor(scikit.predict(val_table))
-
-same_penalty = TrainingConfig(
-    epochs=15,
-    optimizer="sgd",
-    lr=0.01,
-    weight_decay=1 / (C * count),
-    scheduler="cosine",
-)
-torch.manual_seed(0)
-regression = LinearClassifier(mnist.image_shape, 10, hidden=())
-fit(regression, part, same_penalty, device=device)
-logits, val_labels = predict_logits(regression, mnist.batches("val", 500))
-we_say = logits.argmax(dim=1)
-
-for name, answers in (("scikit-learn", scikit_says), ("our loop", we_say)):
-    accuracy = (answers == val_labels).float().mean()
-    print(f"{name}: validation accuracy {100 * accuracy:.2f} %")
-agreement = (scikit_says == we_say).float().mean()
-print(f"they say the same for {100 * agreement:.2f} % of the validation images")
-confirm(agreement > 0.95, "both find nearly the same model")
-
-# %% [markdown]
-# The two use different ways down: scikit-learn looks at all images for every step, we look at 128. For this model that hardly matters, because the loss of softmax regression has only one valley.
-#
 # ## What the weights look like
 #
-# Every class has one weight per pixel, so its weights can be drawn as an image, a **template**. We first train softmax regression on all training images, with the settings in `recipe`. Their optimizer, [AdamW](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adamw), is a refined SGD, which chapter 4 explains. `load_best` takes the weights of the epoch that was best on the *validation* split.
+# Every class has one weight per pixel, so its weights can be drawn as an image, a **[template](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#template)**. We first train softmax regression on all training images, with the settings in `recipe`. Their optimizer, [AdamW](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adamw), is a refined SGD, which chapter 4 explains. `load_best` takes the weights of the epoch that was best on the *validation* split.
 
 # %%
 def trained(hidden, data):
-    """Train a model by its recipe; return it with its best weights, and the history."""
+    """Train by the course's recipe; return the model at its best, and its history."""
     config = recipe("linear" if hidden else "softmax", data.name)
-    config = replace(config, epochs=budget(full=config.epochs, fast=8))
+    config = replace(config, epochs=epochs_of(config))
     torch.manual_seed(0)
     model = LinearClassifier(data.image_shape, data.num_classes, hidden)
     history = fit(model, data, config, device=device)
@@ -497,11 +608,8 @@ def trained(hidden, data):
 
 softmax_model, softmax_history = trained((), mnist)
 print(f"best validation accuracy: {100 * softmax_history.best_val_accuracy:.2f} %")
-bound = budget(full=0.91, fast=0.8)
-reached = softmax_history.best_val_accuracy > bound
-confirm(reached, "one weighted sum per class goes surprisingly far")
 
-# %% mystnb={"image": {"alt": "Ten weight images, one a class: purple where ink speaks for the digit, orange where it speaks against it; a ring for 0, a stroke for 1."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Ten weight images, one a class, with purple and orange patches in the middle and a tinted frame; that of 0 is orange in its centre."}}
 templates = softmax_model.layers[1].weight.detach().cpu().reshape(10, 28, 28)
 limit = templates.abs().quantile(0.995).item()
 figure, axes = plt.subplots(2, 5, figsize=(6.4, 3))
@@ -512,36 +620,115 @@ for name, template, axis in zip(mnist.classes, templates, axes.flat):
 plt.show()
 
 # %% [markdown]
-# Purple: ink here speaks *for* the class. Orange: ink here speaks *against* it. Compare with the weights that we made by hand. The class 0 dislikes ink in the middle. A template is all that a linear model has, one for each class: a 7 with a bar and a 7 without have to share it.
+# Purple: ink here speaks *for* the class. Orange: ink here speaks *against* it. The class 0 dislikes ink in the middle. A template is all that a linear model has, one for each class: a 7 with a bar and a 7 without have to share it.
+#
+# Two things may surprise you. The templates look less like digits than the weights that we made by hand. Those described each class on its own. These were found together, and only have to tell the classes apart. And the frame is tinted, though no digit ever has ink there. Black is not 0 after normalisation, and it is the same in every image. So the weights of the frame all act together, like a second bias.
+#
+# ## A second opinion: scikit-learn
+#
+# Softmax regression is older than deep learning. Statisticians call it *logistic regression*, and scikit-learn has it. A baseline from another library is a good test of our own work: same images, same formula, so we should get the same answers.
 
-# %% mystnb={"image": {"alt": "Trained softmax regression drawn from left to right: a digit, 784 numbers, 10 logits, and ten bars of which one is much longer than the others."}}
-draw_way(softmax_model, mnist)
-plt.show()
+# %%
+part, C = mnist.subset(NUM_SECOND_OPINION), 0.01
+table = mnist.normalise(part.train.images).flatten(1).numpy()
+val_table = mnist.normalise(mnist.val.images).flatten(1).numpy()
+scikit = LogisticRegression(C=C, max_iter=500).fit(table, part.train.labels.numpy())
+scikit_says = torch.tensor(scikit.predict(val_table))
 
 # %% [markdown]
+# Both get a small penalty for large weights, called **[weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**. scikit-learn writes it as a number $C$ and adds up losses. We take their mean. Over $N$ images its $C$ corresponds to a weight decay of $1/(C\,N)$. Our learning rate falls to 0 by the end (`scheduler="cosine"`), so that the walk comes to rest. It also gets some [momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#momentum), which chapter 4 explains.
+
+# %%
+same_penalty = TrainingConfig(
+    epochs=15,
+    optimizer="sgd",
+    lr=0.01,
+    momentum=0.9,
+    weight_decay=1 / (C * NUM_SECOND_OPINION),
+    scheduler="cosine",
+)
+regression = build_model("softmax", mnist.image_shape, 10)
+fit(regression, part, same_penalty, device=device)
+logits, val_labels = predict_logits(regression, mnist.batches("val", 500))
+we_say = logits.argmax(dim=1)
+
+# %%
+for name, answers in (("scikit-learn", scikit_says), ("our loop", we_say)):
+    accuracy = (answers == val_labels).float().mean()
+    print(f"{name}: validation accuracy {100 * accuracy:.2f} %")
+agreement = (scikit_says == we_say).float().mean()
+print(f"they say the same for {100 * agreement:.2f} % of the validation images")
+confirm(agreement > 0.95, "both find nearly the same model")
+
+# %% [markdown]
+# The two walk differently: scikit-learn looks at all images for every step, we look at 128. For this model that hardly matters, because the loss of softmax regression has only one valley.
+#
 # ## A network with hidden layers
 #
 # One template per class is not enough? Then let the model first compute other numbers from the pixels, and the scores from those. The numbers in between are a **[hidden layer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#hidden-layer)**: nobody tells the model what they should mean.
 #
-# Two weighted sums in a row are only one weighted sum again. So something has to bend in between. The **[ReLU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#relu)** does: it replaces every negative number by 0, $\max(0, z)$. A function that is put between two [layers](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#layer) to bend the numbers is called an **[activation function](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#activation-function)**. Our [network](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#neural-network) has hidden layers of 120 and 84 numbers, as the last layers of LeNet-5 had.
-
-# %% mystnb={"image": {"alt": "The graph of ReLU: flat at zero for negative inputs, then a straight line upwards with slope 1."}}
-figure, axis = plt.subplots(figsize=(3.6, 2.4))
-z = torch.linspace(-3, 3, 61)
-axis.plot(z, z.relu())
-axis.set(xlabel="z", ylabel="max(0, z)")
-plt.show()
+# Two weighted sums in a row are only one weighted sum again. So something has to bend in between. The **[ReLU](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#relu)** does: it replaces every negative number by 0, $\max(0, z)$. A function that is put between two [layers](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#layer) to bend the numbers is called an **[activation function](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#activation-function)**.
+#
+# What does that bring? Look at a problem with only two inputs, which can be drawn: two moons, which no straight line separates. `nn.Sequential` calls its parts one after the other.
 
 # %%
-network = build_model("linear", mnist.image_shape, mnist.num_classes)
+points, moons = make_moons(400, noise=0.12, random_state=0)
+points, moons = torch.tensor(points, dtype=torch.float32), torch.tensor(moons)
+
+
+def train_on_moons(network):
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9)
+    for step in range(1000):
+        optimizer.zero_grad()
+        F.cross_entropy(network(points), moons).backward()
+        optimizer.step()
+    return network
+
+
+torch.manual_seed(0)
+straight = train_on_moons(nn.Linear(2, 2))
+bent = train_on_moons(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2)))
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two half-moons of points. Left: a straight boundary cuts through both. Right: with eight hidden numbers the boundary winds between them; thin dashed lines show where each hidden number begins."}}
+x, y = np.meshgrid(np.linspace(-1.6, 2.6, 211), np.linspace(-1.2, 1.7, 146))
+places = torch.tensor(np.stack([x, y], axis=-1), dtype=torch.float32)
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.7), sharey=True)
+titles = ("weighted sums only", "8 hidden numbers")
+for axis, network, title in zip(axes, (straight, bent), titles):
+    with torch.no_grad():
+        answers = network(places).argmax(dim=-1).numpy()
+        right = (network(points).argmax(dim=1) == moons).float().mean()
+    colours = [COLOURS[5], COLOURS[1]]
+    axis.contourf(x, y, answers, [-1, 0.5, 2], colors=colours, alpha=0.3)
+    for c, marker, colour in ((0, "o", COLOURS[0]), (1, "s", COLOURS[3])):
+        axis.plot(*points[moons == c].T, marker, color=colour, markersize=3)
+    axis.set_title(f"{title}: {100 * right:.1f} % right", fontsize=10)
+for (a, b), bias in zip(bent[0].weight.tolist(), bent[0].bias.tolist()):
+    scale = -bias / (a * a + b * b)
+    near = (scale * a, scale * b)  # the point of the line that is nearest to 0
+    along = (near[0] - b, near[1] + a)
+    axes[1].axline(near, along, color="0.4", linestyle="--", linewidth=0.8)
+axes[0].set(xlim=(-1.6, 2.6), ylim=(-1.2, 1.7))
+axes[1].set_xlim(-1.6, 2.6)
+plt.show()
+
+# %% [markdown]
+# Each hidden number is one weighted sum. It is 0 on one side of its dashed line, and grows on the other side. The last layer adds eight of these bent sheets up, so the boundary can turn wherever a dashed line crosses it. With more hidden numbers it can turn more often.
+#
+# Our [network](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#neural-network) for images has hidden layers of 120 and 84 numbers, as the last layers of LeNet-5 had. The class `LinearClassifier` of the helpers builds it for any widths:
+
+# %%
+network = LinearClassifier(mnist.image_shape, num_classes=10, hidden=(120, 84))
 print(network.layers)
+
+# %% [markdown]
+# And without the ReLU? Two linear layers are one, with the product of both matrices:
+
+# %%
 first, second = nn.Linear(784, 120), nn.Linear(120, 10)
-together = second.weight @ first.weight
-flat = images.cpu().flatten(1)
-two = second(first(flat))
-one = flat @ together.T + second(first.bias)
-same = torch.allclose(two, one, atol=1e-4)
-confirm(same, "two linear layers without a ReLU are one linear layer")
+flat = mnist.normalise(mnist.train.images[:50]).flatten(1)
+one = flat @ (second.weight @ first.weight).T + second(first.bias)
+print("equal:", torch.allclose(second(first(flat)), one, atol=1e-4))
 
 # %% [markdown]
 # **Think first**: how many [parameters](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter), that is weights and biases, does the network have for digits of 784 pixels? For colour images of 3 · 32 · 32? In which layer do most of them stand?
@@ -558,73 +745,67 @@ for name, hidden in SIZES.items():
     models = [LinearClassifier(data.image_shape, 10, hidden) for data in SETS.values()]
     rows.append({"model": name} | dict(zip(SETS, map(count_parameters, models))))
 print(pd.DataFrame(rows).to_string(index=False))
-share = 784 * 120 / count_parameters(network)
-confirm(share > 0.85, "on digits, the first weight matrix holds most parameters")
 
 # %% [markdown]
+# Nearly all of them stand in the first matrix: 784 · 120 for the digits, 3072 · 120 for the photographs.
+#
 # ## Capacity: what do more layers bring?
 #
 # **[Capacity](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#capacity)** is how many different things a model can represent. Softmax regression has little, the network with two hidden layers has more. More capacity is no gain in itself. A model can use it to learn what digits look like, or to learn its training images by heart. The second is called **[over-fitting](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#over-fitting)**. It shows as a gap: high [accuracy](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#accuracy) on training images, lower accuracy on validation images.
 #
-# To compare fairly, all three get the same budget: the same 8,000 training images, the same number of epochs, the same optimizer and learning rate, no augmentation. Each is trained three times from different random weights (three **[seeds](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#seed)**). We give the mean and the sample standard deviation (std), after the last epoch. Fewer images than we have make over-fitting easier to see.
+# To compare fairly, all three get the same budget: the same few training images, the same number of epochs, the same optimizer and learning rate, no augmentation. Each is trained three times from different random weights (three **[seeds](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#seed)**). Fewer images than we have make over-fitting easier to see.
 #
 # **Think first**: on which data set will the gap between training and validation be larger?
 
 # %%
-capacity, curves = [], {}
-for data_name, data in SETS.items():
-    few = data.subset(budget(full=8_000, fast=1_500))
-    for model_name, hidden in SIZES.items():
-        ends = []
-        for seed in range(3):
-            equal = TrainingConfig(
-                epochs=budget(full=15, fast=6), lr=1e-3, scheduler="cosine", seed=seed
-            )
-            torch.manual_seed(seed)
-            model = LinearClassifier(data.image_shape, 10, hidden)
-            history = fit(model, few, equal, device=device)
-            seen = evaluate(model, few.batches("train", 500)).accuracy
-            ends.append([100 * seen, 100 * history["val_accuracy"][-1]])
-        mean, std = torch.tensor(ends).mean(dim=0), torch.tensor(ends).std(dim=0)
-        curves[data_name, model_name] = history
-        capacity.append(
-            {
-                "data": data_name,
-                "model": model_name,
-                "train_%": mean[0].item(),
-                "val_%": mean[1].item(),
-                "val_std": std[1].item(),
-                "gap": (mean[0] - mean[1]).item(),
-            }
-        )
-capacity = pd.DataFrame(capacity)
-print(capacity.to_string(index=False, float_format="%.2f"))
+def train_on_few(hidden, data, seed):
+    """The history, and the last accuracies on training and validation images, in %."""
+    config = TrainingConfig(
+        epochs=EPOCHS_FEW, optimizer="adam", lr=1e-3, scheduler="cosine", seed=seed
+    )
+    torch.manual_seed(seed)
+    model = LinearClassifier(data.image_shape, 10, hidden)
+    history = fit(model, data, config, device=device)
+    seen = evaluate(model, data.batches("train", 500)).accuracy
+    return history, [100 * seen, 100 * history["val_accuracy"][-1]]
+
 
 # %%
-table = capacity.set_index(["data", "model"])
-plain, one_hidden, two_hidden = SIZES
-for name in SETS:
-    val = table.loc[name, "val_%"]
-    gained = val[one_hidden] - val[plain]
-    margin = budget(full=1, fast=-2)
-    confirm(gained > margin, f"{name}: the first hidden layer helps")
-    added = abs(val[two_hidden] - val[one_hidden])
-    confirm(added < budget(full=1.5, fast=6), f"{name}: the second changes little")
-gaps = table["gap"]
-larger = all(gaps["photographs", size] > gaps["digits", size] for size in SIZES)
-confirm(larger or budget(full=False, fast=True), "photographs are over-fitted more")
+rows, curves = [], {}
+for data_name, data in SETS.items():
+    few = data.subset(NUM_FEW)
+    for model_name, hidden in SIZES.items():
+        runs = [train_on_few(hidden, few, seed) for seed in range(3)]
+        curves[data_name, model_name] = runs[0][0]
+        ends = torch.tensor([end for _, end in runs])
+        train, val = ends.mean(dim=0).tolist()
+        std = ends[:, 1].std().item()
+        rows.append((data_name, model_name, train, val, std, train - val))
+columns = ["data", "model", "train_%", "val_%", "val_std", "gap"]
+capacity = pd.DataFrame(rows, columns=columns)
+print(capacity.to_string(index=False, float_format="%.2f"))
 
-# %% mystnb={"image": {"alt": "Colour images, two hidden layers against softmax regression: the network's dashed training loss falls far below its validation loss, which turns upwards; the accuracy rises higher."}}
+# %% mystnb={"image": {"alt": "Colour images, two hidden layers against softmax regression: the network's training loss falls far below its validation loss, which turns upwards; its accuracy is higher."}}
+plain, one_hidden, two_hidden = SIZES
 shown = {name: curves["photographs", name] for name in (plain, two_hidden)}
 plot_histories(shown, title=f"{cifar10.title}: few images, no augmentation")
 plt.show()
 
+# %%
+gap = capacity.set_index(["data", "model"])["gap"]
+confirm(
+    all(gap["photographs", size] > gap["digits", size] for size in SIZES),
+    "photographs are over-fitted more than digits, by all three",
+)
+
 # %% [markdown]
-# Read it like this. If both training and validation accuracy are low, the model has too little capacity: it **under-fits**. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the dashed training loss falls away from the solid validation loss. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
+# Read it like this. If both training and validation accuracy are low, the model has too little capacity: it **[under-fits](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#under-fitting)**. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the training loss falls away from the validation loss. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
+#
+# The first hidden layer helps on both. The second changes little. A fair budget has its limit, though: one learning rate for all may suit one of them better than the others. Chapter 4 shows how to do without this doubt.
 #
 # ## With all images
 #
-# Now all three models on all training images, with the settings of `recipe`. Those with hidden layers get augmentation.
+# Now all three models on all training images, with the settings of `recipe`. Those with hidden layers get augmentation. Softmax regression has so little capacity that its recipe does without.
 
 # %%
 runs = {}
@@ -643,9 +824,9 @@ figure.axes[1].legend(loc="center right", fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Dashed lines are the training loss, with augmentation: changed images are harder than plain ones. That is why the training loss can lie *above* the validation loss.
+# The training loss can again lie *above* the validation loss. You know one reason. Here is a second: it is measured on shifted and mirrored images, which are harder than plain ones.
 
-# %% mystnb={"image": {"alt": "The network 120-84-10 drawn from left to right: a small colour image, columns of 3072, 120, 84 and 10 numbers, and ten probability bars with class names."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The network 120-84-10 drawn from left to right: a small photograph of a dog, columns of 3072, 120, 84 and 10 numbers, and ten probability bars with class names."}}
 draw_way(runs["photographs", two_hidden][0], cifar10)
 plt.show()
 
@@ -662,77 +843,59 @@ plt.show()
 # **Think first**: which of them will raise an error?
 
 # %%
-def train_with_mistake(mistake):
-    def model_input(images):
-        return 255 * mnist.denormalise(images) if mistake == "raw input" else images
-
+def train_with(mistake, lr=0.05):
     torch.manual_seed(3)
     model = LinearClassifier(mnist.image_shape, 10).to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    batches = digits.batches("train", 64, shuffle=True)
-    losses, correct = [], 0
-    for epoch in range(budget(full=2, fast=5)):
-        batches.set_epoch(epoch)
-        for images, labels in batches:
-            logits = model(model_input(images))
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for epoch in range(EPOCHS_MISTAKES):
+        for images, labels in raw_loader if mistake == "raw input" else train_loader:
+            logits = model(images.to(device))
             if mistake == "ReLU on logits":
                 logits = logits.relu()
             if mistake == "softmax before the loss":
                 logits = logits.softmax(dim=1)
-            loss = F.cross_entropy(logits, labels)
+            loss = F.cross_entropy(logits, labels.to(device))
             if mistake != "no zero_grad":
                 optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-    with torch.no_grad():
-        for images, labels in digits.batches("val", 500):
-            correct += (model(model_input(images)).argmax(dim=1) == labels).sum().item()
-    return torch.tensor(losses), 100 * correct / len(digits.val)
+    return model, torch.tensor(losses)
 
 
+# %%
+raw_loader = DataLoader(Digits(digits.train, 0, 1 / 255), batch_size=128, shuffle=True)
+raw_val_loader = DataLoader(Digits(digits.val, 0, 1 / 255), batch_size=500)
 MISTAKES = (
     "none", "raw input", "ReLU on logits", "no zero_grad", "softmax before the loss"
 )
-mistakes = {name: train_with_mistake(name) for name in MISTAKES}
-rows = []
-for name, (losses, accuracy) in mistakes.items():
-    end = losses[-20:].mean().item()
-    rows.append({"mistake": name, "last_loss": end, "val_%": accuracy})
+mistakes, rows = {}, []
+for name in MISTAKES:
+    model, mistakes[name] = train_with(name)
+    _, accuracy = measure(model, raw_val_loader if name == "raw input" else val_loader)
+    end = mistakes[name][-20:].mean().item()
+    rows.append({"mistake": name, "last_loss": end, "val_%": 100 * accuracy.item()})
 print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f"))
 
-# %% mystnb={"image": {"alt": "Training loss by step of a right loop and four wrong ones: the right one falls lowest; ReLU on logits falls more slowly; raw input and missing zero_grad end near 2.3; softmax before the loss stays above 1.46."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Training loss by step of a right loop and four wrong ones: the right one falls lowest; ReLU on logits falls more slowly; raw input and missing zero_grad end near 2.3; softmax before the loss stays above 1.46."}}
 figure, axis = plt.subplots(figsize=(6.4, 3.4))
 styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
-for (name, (losses, _)), style, colour in zip(mistakes.items(), styles, COLOURS):
+for (name, losses), style, colour in zip(mistakes.items(), styles, COLOURS):
     smooth = losses.nan_to_num(9.0).clamp(max=9).unfold(0, 15, 1).mean(dim=1)
     label = "no mistake" if name == "none" else name
     axis.plot(smooth, linestyle=style, color=colour, linewidth=1.6, label=label)
 axis.axhline(math.log(10), color="0.6", linewidth=0.8)
 axis.set(xlabel="step", ylabel="training loss (nats)", ylim=(0, 5))
+axis.set_title("mean over 15 steps", fontsize=10)
 axis.legend(fontsize=9)
 plt.show()
 
 # %%
-end = {row["mistake"]: row["last_loss"] for row in rows}
-found = {row["mistake"]: row["val_%"] for row in rows}
-for name in ("raw input", "no zero_grad"):
-    worse = not end[name] <= end["none"] + 0.5
-    confirm(worse, f"{name}: the loss ends far higher, or is no number")
-early = {name: losses[:150].mean() for name, (losses, _) in mistakes.items()}
-confirm(early["ReLU on logits"] > early["none"], "ReLU on logits: a slower start")
-negative = torch.tensor([[-1.0, 2.0, 0.5]], requires_grad=True)
-F.cross_entropy(negative.relu(), torch.tensor([0])).backward()
-confirm(negative.grad[0, 0] == 0, "the true class has logit -1, and slope 0: no help")
+lowest = mistakes["softmax before the loss"].min().item()
 floor = -math.log(math.e / (math.e + 9))
-print(f"the best that probabilities as logits can reach: {floor:.3f} nats")
-lowest = mistakes["softmax before the loss"][0].min().item()
-confirm(lowest > floor - 1e-4,
-        "softmax before the loss: it never falls below that floor")
-most = found["softmax before the loss"] > budget(full=60, fast=30)
-confirm(most, "and yet its answers are not bad")
-lower = [found["none"] - found[name] for name in ("raw input", "no zero_grad")]
-confirm(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
+print(f"lowest loss with a softmax before it: {lowest:.3f}")
+print(f"loss of a perfect answer, 1 against nine zeros: {floor:.3f}")
 
 # %% [markdown]
 # None of the four raises an error. You have to see them:
@@ -744,86 +907,74 @@ confirm(min(lower) > 5, "raw input, no zero_grad: the accuracy is far lower")
 # | no `zero_grad` | the loss falls at first, then climbs and leaps | the step points into the past and grows |
 # | softmax before the loss | a smooth, slow curve that never falls below 1.46 | probabilities lie between 0 and 1, so even a perfect answer, 1 against nine zeros, looks unsure |
 #
+# If an accuracy comes to rest at the share of the most frequent class, look again at chapter 1: the model gives the same answer to every image. Its hidden numbers are all 0, and where ReLU gives 0 its slope is 0 too. Such *dead* ReLUs do not come back.
+#
 # ReLU on the logits is luck: if a class's logit is negative for all its images, nothing pulls it up again. Softmax before the loss is the most treacherous, because many answers are right all the same. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
 #
 # ## Which one should I choose?
 #
-# All choices are made. So now, for the first time, the test split, with the weights that were best on validation:
+# The validation split decides. On both data sets the network with two hidden layers and the one with a single hidden layer are close, and both are ahead of softmax regression. We choose 120-84-10, because it has the best validation accuracy on the photographs. All choices are made, so now, for the first time and only for this model, the test split:
 
 # %%
-closing, test_answers = [], {}
-KEYS = dict(zip(SIZES, ("softmax", "one_hidden", "linear")))
-for (data_name, model_name), (model, run) in runs.items():
-    data = SETS[data_name]
-    logits, labels = predict_logits(model, data.batches("test", 500))
-    test_answers[data_name, model_name] = logits, labels
-    test = (logits.argmax(dim=1) == labels).float().mean().item()
-    parameters = count_parameters(model)
-    record(
-        f"{KEYS[model_name]}.{data.name}",
-        test_accuracy=test,
-        seconds=run.seconds,
-        parameters=parameters,
-        val_accuracy=run.best_val_accuracy,
-    )
-    closing.append(
-        {
-            "data": data_name,
-            "model": model_name,
-            "parameters": parameters,
-            "seconds": run.seconds,
-            "val_%": 100 * run.best_val_accuracy,
-            "test_%": 100 * test,
-        }
-    )
-closing = pd.DataFrame(closing)
+rows, answers = [], {}
+for (data_name, model_name), (model, history) in runs.items():
+    row = {"data": data_name, "model": model_name, "seconds": history.seconds}
+    row |= {"val_%": 100 * history.best_val_accuracy, "test_%": "not used"}
+    if model_name == two_hidden:
+        logits, labels = predict_logits(model, SETS[data_name].batches("test", 500))
+        answers[data_name] = labels, logits.argmax(dim=1)
+        row["test_%"] = f"{100 * (labels == answers[data_name][1]).float().mean():.2f}"
+    rows.append(row)
+closing = pd.DataFrame(rows)
 print(closing.to_string(index=False, float_format="%.2f"))
-tested = closing.set_index(["data", "model"])["test_%"]
-reached = tested["digits", two_hidden] >= budget(full=97.5, fast=80)
-confirm(reached, "the digits: the goal is reached")
-reached = tested["photographs", two_hidden] >= budget(full=52, fast=25)
-confirm(reached, "the photographs: the goal is reached")
-for name in SETS:
-    ahead = tested[name, two_hidden] > tested[name, plain] - budget(full=0, fast=5)
-    confirm(ahead, f"{name}: hidden layers beat softmax regression")
+
+# %% tags=["hide-input"]
+KEYS = dict(zip(SIZES, ("softmax", "one_hidden", "linear")))
+for (data_name, model_name), (model, history) in runs.items():
+    numbers = {
+        "seconds": history.seconds,
+        "parameters": count_parameters(model),
+        "val_accuracy": history.best_val_accuracy,
+    }
+    if model_name == two_hidden:
+        labels, predictions = answers[data_name]
+        numbers["test_accuracy"] = (labels == predictions).float().mean().item()
+    record(f"{KEYS[model_name]}.{SETS[data_name].name}", **numbers)
+
+# %%
+best = closing.set_index(["data", "model"])["val_%"]
+confirm(
+    all(best[name, two_hidden] > best[name, plain] for name in SETS),
+    "on validation, hidden layers are ahead of softmax regression",
+)
+confirm(90 < best["digits", plain] < 95, "softmax regression names nine of ten digits")
+confirm(best["photographs", plain] < 50, "and fewer than half of the photographs")
 
 # %% [markdown]
+# On the photographs the test accuracy is a little lower than the validation accuracy. That is no accident: we kept the epoch that was best on validation, so its score is a little lucky. Remember the dice of chapter 1. (A test split has luck of its own, too. With 10,000 images it moves the result by about half a point.)
+#
 # Where do the wrong answers go? A **[confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion-matrix)** tells. Each row is one true class, each column one answer of the model, and each number says which share of the row went there.
 
 # %% mystnb={"image": {"alt": "Confusion matrix of the network on the colour images: a weak diagonal, and many mistakes among the animals and among the vehicles."}}
-logits, labels = test_answers["photographs", two_hidden]
-plot_confusion(labels, logits.argmax(dim=1), cifar10.classes, title=cifar10.title)
+labels, predictions = answers["photographs"]
+plot_confusion(labels, predictions, cifar10.classes, title=cifar10.title)
 plt.show()
-
-# %%
-logits, labels = test_answers["digits", two_hidden]
-sums = logits.softmax(dim=1).sum(dim=1)
-same = torch.allclose(sums, torch.ones(len(sums)), atol=1e-5)
-confirm(same, "probabilities add up to 1 for every test image")
 
 # %% [markdown]
 # - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
-# - **One hidden layer** if a table of numbers, or images that are centred like digits, are all you have.
-# - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it: with equal budgets it brought next to nothing here.
+# - **One hidden layer** as the next step. With equal budgets, the second layer brought next to nothing here.
+# - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it.
 # - For photographs: none of them. Chapter 3 has what is missing.
 #
 # **The question, answered.** One weighted sum of pixels per class recognises about nine of ten digits, since centred digits lie on top of each other and share a template. On photographs it is right in fewer than half of the cases: cats have no common template. Hidden layers help on both, and are not enough for photographs. The weights are found by walking downhill: the gradient says for every weight which way the loss falls, and each step goes a little that way.
-
-# %%
-digit_share, photo_share = tested["digits", plain], tested["photographs", plain]
-about_nine = budget(full=90, fast=75) < digit_share < budget(full=95, fast=99)
-confirm(about_nine, "softmax regression: about nine of ten digits")
-confirm(photo_share < budget(full=50, fast=90),
-        "and fewer than half of the photographs")
-
-# %% [markdown]
+#
 # ## Exercises
 #
 # Replace the dots, run the cell, read the hint. The solution is folded below each.
 #
 # ### Exercise 2.1: softmax with a temperature (easy)
 #
-# Divide the logits by a **temperature** $T$ before softmax. A small $T$ makes the probabilities decided, a large one makes them even. Write it without `torch.softmax`. Logits have the shape `N × classes`; the largest may be 1000.
+# Divide the logits by a **[temperature](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#temperature)** $T$ before softmax. A small $T$ makes the probabilities decided, a large one makes them even. Write it without `torch.softmax`. Logits have the shape `N × classes`; the largest may be 1000.
 
 # %%
 def softmax_with_temperature(logits, temperature):
@@ -897,30 +1048,42 @@ grade("2.3", slope_of_weight)
 #
 # </details>
 #
-# ### Exercise 2.4: one training step (medium)
+# ### Exercise 2.4: a Dataset of your own (medium)
 #
-# Do one step of training on one batch. Return the loss that the model had *before* the step, as a number. The gradients may hold something from an earlier step.
+# You want to tell only some classes apart, say 4 and 9. Write a `Dataset` that holds only the images whose label is in the tuple `classes`, in the order in which they come. A label becomes its place in `classes`: with `classes=(4, 9)` a 4 gets 0, and a 9 gets 1.
 
 # %%
-def training_step(model, optimizer, images, labels):
-    ...
+class OnlySome(Dataset):
+    def __init__(self, images, labels, classes):
+        ...
+
+    def __len__(self):
+        ...
+
+    def __getitem__(self, index):
+        ...
 
 
-grade("2.4", training_step)
+grade("2.4", OnlySome)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def training_step(model, optimizer, images, labels):
-#     loss = F.cross_entropy(model(images), labels)
-#     optimizer.zero_grad()
-#     loss.backward()
-#     optimizer.step()
-#     return loss.item()
+# class OnlySome(Dataset):
+#     def __init__(self, images, labels, classes):
+#         wanted = torch.tensor([label in classes for label in labels.tolist()])
+#         self.images = images[wanted]
+#         self.labels = [classes.index(label) for label in labels[wanted].tolist()]
+#
+#     def __len__(self):
+#         return len(self.labels)
+#
+#     def __getitem__(self, index):
+#         return self.images[index], self.labels[index]
 # ```
 #
-# `zero_grad` may also stand first. What counts is that it comes before `backward`.
+# The mask is made once, in `__init__`: `__getitem__` is called for every image of every epoch. Labels have to start at 0, because the model gives one logit for each of them.
 #
 # </details>
 #
@@ -955,21 +1118,21 @@ grade("2.5", accuracy_of)
 #
 # ### Exercise 2.6: find the bugs (medium)
 #
-# Somebody wrote this loop. It runs, and it learns badly. Which lines are wrong? Three of them are. Give their numbers as a list.
+# Somebody wrote this loop. It runs, and it learns badly. `train_loader` and `test_loader` are DataLoaders, the first made with `shuffle=True`. Three lines are wrong. Give their numbers as a list.
 #
 # ```python
 # 1   optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
 # 2   optimizer.zero_grad()
 # 3   for epoch in range(5):
 # 4       model.train()
-# 5       for images, labels in data.batches("train", 128, shuffle=True):
+# 5       for images, labels in train_loader:
 # 6           logits = model(images).relu()
 # 7           loss = F.cross_entropy(logits, labels)
 # 8           loss.backward()
 # 9           optimizer.step()
 # 10      model.eval()
 # 11      with torch.no_grad():
-# 12          print("validation:", evaluate(model, data.batches("test", 500)))
+# 12          print("validation:", measure(model, test_loader))
 # ```
 
 # %%
@@ -989,7 +1152,45 @@ grade("2.6", wrong_lines)
 #
 # </details>
 #
-# ### Exercise 2.7: beat softmax regression (open)
+# ### Exercise 2.7: read the curves (medium)
+#
+# Four trainings of the network 120-84-10 on digits. One is fine. In the others the rate is a hundred times too small, `zero_grad` is missing, or a softmax stands before the loss. Which is which?
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four loss curves without names. A falls at first, then leaps and ends near or above 2.3. B falls quickly towards 0. C falls slowly and levels off near 1.5. D sinks in an almost straight line from 2.3 and stays above 2."}}
+unnamed = {
+    "A": mistakes["no zero_grad"],
+    "B": mistakes["none"],
+    "C": mistakes["softmax before the loss"],
+    "D": train_with("none", lr=0.0005)[1],
+}
+figure, axes = plt.subplots(2, 2, figsize=(6.4, 4), sharex=True, sharey=True)
+for (letter, losses), axis in zip(unnamed.items(), axes.flat):
+    axis.plot(losses.nan_to_num(9.0), linewidth=1)
+    axis.set(title=letter, ylim=(0, 4), yticks=(0, 1, 2, 3, 4))
+    axis.grid(axis="y", linewidth=0.5)
+figure.supxlabel("step")
+figure.supylabel("loss (nats)")
+plt.show()
+
+# %%
+# Write for each letter one of: "fine", "rate", "zero_grad", "softmax".
+causes = {"A": ..., "B": ..., "C": ..., "D": ...}
+
+
+grade("2.7", causes)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# causes = {"A": "zero_grad", "B": "fine", "C": "softmax", "D": "rate"}
+# ```
+#
+# A starts well and then leaps: old gradients add up. C levels off near 1.46, the floor of a softmax before the loss. D is as smooth as C, but it has hardly left 2.30: it learns, and would need a hundred times as many steps.
+#
+# </details>
+#
+# ### Exercise 2.8: beat softmax regression (open)
 #
 # Design a model and its training that beat softmax regression on the validation split of the colour images, within the same budget: the same images, four epochs. You choose layers, optimizer, learning rate, batch size, augmentation. The check trains both on the bundled sample of drawn images, which takes a few seconds. Return the untrained model and its `TrainingConfig`.
 
@@ -998,7 +1199,7 @@ def challenger(image_shape, num_classes):
     ...
 
 
-grade("2.7", challenger)
+grade("2.8", challenger)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -1133,22 +1334,22 @@ grade("2.7", challenger)
 #
 # ## Takeaways
 #
-# - Softmax turns logits into probabilities; cross-entropy turns these into one number to make small.
-# - A gradient is a slope for each weight. Two evaluations of the loss check it.
+# - A model is an `nn.Module`: its parts in `__init__`, what happens to a batch in `forward`.
+# - Softmax turns logits into probabilities. Cross-entropy is $-\log$ of the true class's probability: it makes what happened likely.
+# - A gradient is a slope for each weight, found backwards by the chain rule. Two evaluations of the loss check it.
 # - The loop: forward, loss, `zero_grad`, `backward`, `step`; then validation without gradients.
-# - A linear model has one template per class. For centred digits that is nearly enough, for photographs it is not.
+# - A linear model has one template per class. A hidden layer lets the boundary bend.
 # - More capacity can be used to learn or to memorise. The gap between training and validation tells which.
 # - Common mistakes raise no error. Know the values 2.30 and 1.46, and look at the curve.
-# - The test split is used once, after all choices.
 #
 # ## Read on
 #
 # - [LeCun et al., 1998, "Gradient-based learning applied to document recognition"](https://doi.org/10.1109/5.726791): MNIST, LeNet-5, and linear classifiers as the baseline.
 # - [Rumelhart, Hinton and Williams, 1986, "Learning representations by back-propagating errors"](https://doi.org/10.1038/323533a0): hidden layers, and how their gradients are found.
 # - [Guo et al., 2017, "On Calibration of Modern Neural Networks"](https://arxiv.org/abs/1706.04599): what the temperature of exercise 2.1 is used for.
+# - [PyTorch: Datasets and DataLoaders](https://pytorch.org/tutorials/beginner/basics/data_tutorial.html): the two classes of this chapter, with images from files.
 # - [PyTorch: `CrossEntropyLoss`](https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html): what the loss expects, with formulas.
 # - [PyTorch: autograd mechanics](https://pytorch.org/docs/stable/notes/autograd.html): how gradients are recorded, and what `no_grad` turns off.
-# - [scikit-learn: logistic regression](https://scikit-learn.org/stable/modules/linear_model.html#logistic-regression): the baseline's formula and its ways down.
 #
 # ## Next
 #

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 from helpers.data.load import load
 from helpers.exercises.grading import NotTried, Wrong, as_number, as_tensor, ask, exercise, expect
@@ -111,73 +112,33 @@ def slope_of_weight(slope: Callable[..., float]) -> str:
     return "error times pixel, the same as autograd finds"
 
 
-def _step_task() -> tuple[nn.Module, torch.optim.Optimizer, Tensor, Tensor]:
-    """A small model that has gradients of an earlier step, and a batch."""
-    with torch.random.fork_rng():
-        torch.manual_seed(2)
-        model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
-        images, labels = torch.randn(8, 3, 2, 2), torch.arange(8) % 3
-        earlier = torch.randn(8, 3, 2, 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    F.cross_entropy(model(earlier), labels.flip(0)).backward()
-    return model, optimizer, images, labels
-
-
-def _after(kind: str) -> Tensor:
-    """The weights after a step, right or with a typical mistake."""
-    model, optimizer, images, labels = _step_task()
-    logits = model(images)
-    if kind == "softmax":
-        logits = logits.softmax(dim=1)
-    if kind == "relu":
-        logits = logits.relu()
-    if kind == "no backward":
-        optimizer.step()
-        return _weights(model)
-    if kind != "no zero_grad":
-        optimizer.zero_grad()
-    F.cross_entropy(logits, labels, reduction="sum" if kind == "sum" else "mean").backward()
-    optimizer.step()
-    return _weights(model)
-
-
-def _weights(model: nn.Module) -> Tensor:
-    return torch.cat([weight.detach().double().flatten() for weight in model.parameters()])
-
-
 @exercise("2.4")
-def training_step(step: Callable[..., float]) -> str:
-    expect(callable(step), "give the function itself, without calling it")
-    model, optimizer, images, labels = _step_task()
-    before = _weights(model)
-    with torch.no_grad():
-        loss_before = F.cross_entropy(model(images), labels).item()
-    # No copies here: the optimizer has to hold the weights of this very model.
-    found = step(model, optimizer, images.clone(), labels.clone())
-    after = _weights(model)
-    moved = not _near(after, before)
-    if found is None or found is ...:
-        if moved:
-            raise Wrong("the weights moved, but nothing is returned: return the loss")
+def only_some(dataset: Callable[..., Any]) -> str:
+    images = torch.arange(6 * 4, dtype=torch.float32).reshape(6, 1, 2, 2)
+    labels = torch.tensor([9, 1, 4, 4, 0, 9])
+    made = dataset(images.clone(), labels.clone(), (4, 9))
+    if (count := made.__len__()) is None:
         raise NotTried
-    expect(moved, "no weight has moved: call optimizer.step() after backward(), with gradients")
-    mistakes = {
-        "no zero_grad": "gradients of an earlier step count again: call zero_grad() first",
-        "no backward": "the step used old gradients: call backward() before optimizer.step()",
-        "softmax": "cross_entropy got probabilities: give it the logits",
-        "relu": "ReLU on the logits: leave them as they are",
-        "sum": "the loss is a sum over the batch: its mean is wanted",
-    }
-    for kind, hint in mistakes.items():
-        expect(not _near(after, _after(kind)), hint)
-    expect(_near(after, _after("right")), "the weights moved, but not by one step of the optimizer")
-    loss = as_number(found, "the loss")
-    with torch.no_grad():
-        loss_after = F.cross_entropy(model(images), labels).item()
-    expect(abs(loss - loss_after) > CLOSE, "this is the loss after the step: the one before")
-    expect(abs(loss - loss_before * len(labels)) > CLOSE, "return the mean loss, not the sum")
-    expect(abs(loss - loss_before) < CLOSE, "the loss is not the cross-entropy before the step")
-    return "forward, loss, zero_grad, backward, step"
+    expect(count != len(labels), "it holds all images: keep those whose label is in classes")
+    expect(count == 4, f"it holds {count} images: here it should be 4, two of each class")
+    items = [made[index] for index in range(count)]
+    if any(item is None for item in items):
+        raise NotTried
+    expect(
+        all(isinstance(item, tuple | list) and len(item) == 2 for item in items),
+        "an item is a pair: the image and its label",
+    )
+    found = [as_number(label, "the label") for _, label in items]
+    expect(found != [9, 4, 4, 9], "these are the old labels: a label becomes its place in classes")
+    expect(sorted(found) == [0, 0, 1, 1], f"the labels are {found}: only 0 and 1 can be")
+    first = as_tensor(items[0][0], "the image")
+    expect(first.shape == (1, 2, 2), "an image keeps its shape 1 × 2 × 2")
+    order = [as_tensor(image, "the image")[0, 0, 0].item() for image, _ in items]
+    expect(order == [0, 8, 12, 20], "image number i of the chosen ones, in their old order")
+    expect(found == [1, 0, 0, 1], "a label does not belong to its image: 4 gets 0, 9 gets 1")
+    (batch, targets) = next(iter(DataLoader(made, batch_size=4)))
+    expect(batch.shape == (4, 1, 2, 2) and targets.dtype == torch.int64, "labels are whole numbers")
+    return "two classes, numbered from 0, ready for a DataLoader"
 
 
 class _Echo(nn.Module):
@@ -226,7 +187,7 @@ def wrong_lines(lines: Iterable[int]) -> str:
         1: "line 1 is right: the optimizer is made once, with all parameters",
         3: "line 3 is right: several passes over the data",
         4: "line 4 is right: training mode at the start of every epoch",
-        5: "line 5 is right: training images in a shuffled order",
+        5: "line 5 is right: the loader shuffles anew in every epoch",
         7: "line 7 is right: cross_entropy takes logits",
         8: "line 8 is right: backward comes after the loss",
         9: "line 9 is right: step comes after backward",
@@ -242,7 +203,25 @@ def wrong_lines(lines: Iterable[int]) -> str:
     return "cleared too seldom, logits cut off, and a test split that is no test any more"
 
 
+CAUSES = {"A": "zero_grad", "B": "fine", "C": "softmax", "D": "rate"}
+
+
 @exercise("2.7")
+def causes(found: dict[str, str]) -> str:
+    expect(isinstance(found, dict) and set(found) == set(CAUSES), "give A, B, C and D a cause each")
+    if any(cause is ... for cause in found.values()):
+        raise NotTried
+    words = set(CAUSES.values())
+    for letter, cause in found.items():
+        expect(cause in words, f"{letter}: write one of {', '.join(sorted(words))}")
+    expect(set(found.values()) == words, "each of the four causes belongs to one curve")
+    expect(found["B"] == "fine", "which curve comes closest to 0?")
+    expect(found["A"] == "zero_grad", "which curve is good at first, and then gets worse again?")
+    expect(found == CAUSES, "C or D: which one levels off at a value that you know by heart?")
+    return "seen from the curve alone"
+
+
+@exercise("2.8")
 def challenger(design: Callable[..., Any]) -> str:
     data = load("cifar10", mode="sample")
     with torch.random.fork_rng():

@@ -19,9 +19,13 @@ def _slope(expression: str) -> str:
     )
 
 
-def _step(*lines: str) -> str:
-    body = "\n".join(f"    {line}" for line in lines)
-    return f"def training_step(model, optimizer, images, labels):\n{body}\n"
+def _some(*lines: str, item: str = "(self.images[i], self.labels[i])") -> str:
+    body = "\n".join(f"        {line}" for line in lines)
+    return (
+        f"class OnlySome(Dataset):\n    def __init__(self, images, labels, classes):\n{body}\n"
+        "    def __len__(self):\n        return len(self.labels)\n"
+        f"    def __getitem__(self, i):\n        return {item}\n"
+    )
 
 
 def _accuracy(start: str, each: str, end: str) -> str:
@@ -41,7 +45,8 @@ def _challenger(model: str, config: str = "TrainingConfig(epochs=4)") -> str:
     return f"def challenger(image_shape, num_classes):\n    return {model}, {config}\n"
 
 
-LOSS = "loss = F.cross_entropy(model(images), labels)"
+KEEP = "keep = torch.tensor([label in classes for label in labels.tolist()])"
+NUMBERED = "self.labels = torch.tensor([classes.index(n) for n in labels[keep].tolist()])"
 ADD_UP = "correct += right.sum().item(); count += len(labels)"
 SOFTMAX_REGRESSION = "LinearClassifier(image_shape, num_classes, hidden=())"
 
@@ -95,51 +100,35 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "returns the whole gradient": (_slope("(p[c] - wanted) * pixels"), "one number"),
     },
     "2.4": {
-        "forgets zero_grad": (
-            _step(LOSS, "loss.backward()", "optimizer.step()", "return loss.item()"),
-            "gradients of an earlier step",
-        ),
-        "forgets to step": (
-            _step(LOSS, "optimizer.zero_grad()", "loss.backward()", "return loss.item()"),
-            "no weight has moved",
-        ),
-        "forgets backward": (
-            _step(LOSS, "optimizer.step()", "return loss.item()"),
-            "old gradients",
-        ),
-        "clears the gradients after backward": (
-            _step(
-                LOSS,
-                "loss.backward()",
-                "optimizer.zero_grad()",
-                "optimizer.step()",
-                "return loss.item()",
+        "keeps everything": (_some("self.images, self.labels = images, labels"), "all images"),
+        "keeps the first class only": (
+            _some(
+                "keep = labels == classes[0]",
+                "self.images, self.labels = images[keep], labels[keep]",
             ),
-            "no weight has moved",
+            "two of each class",
         ),
-        "gives probabilities to the loss": (
-            _step(
-                "loss = F.cross_entropy(model(images).softmax(dim=1), labels)",
-                "optimizer.zero_grad()",
-                "loss.backward()",
-                "optimizer.step()",
-                "return loss.item()",
+        "keeps the old labels": (
+            _some(KEEP, "self.images, self.labels = images[keep], labels[keep]"),
+            "old labels",
+        ),
+        "forgets to choose the images": (
+            _some(KEEP, "self.images = images", NUMBERED),
+            "in their old order",
+        ),
+        "numbers the other way round": (
+            _some(KEEP, "self.images = images[keep]", NUMBERED, "self.labels = 1 - self.labels"),
+            "does not belong",
+        ),
+        "gives the image alone": (
+            _some(KEEP, "self.images = images[keep]", NUMBERED, item="self.images[i]"),
+            "a pair",
+        ),
+        "returns labels that are no whole numbers": (
+            _some(
+                KEEP, "self.images = images[keep]", NUMBERED, "self.labels = self.labels.float()"
             ),
-            "got probabilities",
-        ),
-        "returns the loss after the step": (
-            _step(
-                LOSS,
-                "optimizer.zero_grad()",
-                "loss.backward()",
-                "optimizer.step()",
-                "return F.cross_entropy(model(images), labels).item()",
-            ),
-            "after the step",
-        ),
-        "returns nothing": (
-            _step(LOSS, "optimizer.zero_grad()", "loss.backward()", "optimizer.step()"),
-            "return the loss",
+            "whole numbers",
         ),
     },
     "2.5": {
@@ -168,6 +157,29 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "gives one number": ("wrong_lines = 6", "as a list"),
     },
     "2.7": {
+        "takes the smooth one for fine": (
+            "causes = {'A': 'zero_grad', 'B': 'softmax', 'C': 'fine', 'D': 'rate'}",
+            "closest to 0",
+        ),
+        "mixes up the leaps": (
+            "causes = {'A': 'rate', 'B': 'fine', 'C': 'softmax', 'D': 'zero_grad'}",
+            "good at first",
+        ),
+        "mixes up the slow ones": (
+            "causes = {'A': 'zero_grad', 'B': 'fine', 'C': 'rate', 'D': 'softmax'}",
+            "know by heart",
+        ),
+        "writes something else": (
+            "causes = {'A': 'no zero_grad', 'B': 'fine', 'C': 'softmax', 'D': 'rate'}",
+            "write one of",
+        ),
+        "names one twice": (
+            "causes = {'A': 'rate', 'B': 'fine', 'C': 'softmax', 'D': 'rate'}",
+            "belongs to one",
+        ),
+        "gives a list": ("causes = ['zero_grad', 'fine', 'softmax', 'rate']", "a cause each"),
+    },
+    "2.8": {
         "ends with softmax": (
             _challenger(
                 "nn.Sequential(LinearClassifier(image_shape, num_classes), nn.Softmax(dim=1))"
