@@ -17,7 +17,7 @@ from commands.lightning import (
 )
 from commands.run import Run, main
 from helpers.errors import UserError
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier
+from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
 from helpers.training import History, Metrics
 
 
@@ -34,25 +34,27 @@ def check(run: Run) -> None:
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
-    data, config, flags = run.data.to(run.device), run.config, run.flags
-    module, batches = LitClassifier(run.model, config), ImageDataModule(data, config)
-    if run.state is None:
-        first = batches.train_dataloader()
-        precision = settle_for_all(config.precision, run.model, first, run.progress)
-    else:
-        precision = run.state["precision"]
-    history = HistoryCallback(
+    config, flags, data = run.config, run.flags, run.data.to(run.device)
+    batches = ImageDataModule(data, config)
+    precision = run.state["precision"] if run.state else settle_for_all(run, batches)
+    kept = HistoryCallback(
         config, precision, state=run.state, progress=run.progress, after_epoch=run.save_epoch
     )
+    module = LitClassifier(run.model, config, data.num_classes, first_epoch=len(kept.history))
     trainer = make_trainer(
         run.device,
         devices=flags.devices,
         num_nodes=flags.num_nodes,
         strategy=flags.strategy,
         precision=precision,
-        max_epochs=config.epochs,
+        max_epochs=kept.epochs_left,
         loggers=make_loggers(flags.logger, run.folder.path),
-        callbacks=[SameData(run.data), history, OwnSignals()],
+        callbacks=[
+            SameData(run.data),
+            kept,
+            *early_stopping(config, kept.history),
+            OwnSignals(),
+        ],
     )
     try:
         trainer.fit(module, datamodule=batches)
@@ -63,7 +65,7 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
         test = trainer.test(module, datamodule=batches, verbose=False)[0]
         return Metrics(test["test_loss"], test["test_accuracy"])
 
-    return history.history, measure
+    return kept.history, measure
 
 
 if __name__ == "__main__":

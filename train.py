@@ -9,6 +9,7 @@ from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, 
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
+    # The loop of chapter 2, with the optimizers and schedules of chapter 4: helpers/training.py.
     history = fit(
         run.model,
         run.data,

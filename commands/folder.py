@@ -14,10 +14,13 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import platform
 import stat
 import warnings
+import zipfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,10 +42,22 @@ LOCK = ".lock"
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 CHOSEN = "chosen"  # in config.json: the flags of training that are not the recipe's
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
-RESULT_KEYS = {
-    **dict.fromkeys(("test_accuracy", "best_val_accuracy", "seconds"), int | float),
-    **dict.fromkeys(("epochs", "parameters"), int),
-    **dict.fromkeys(("device", "precision", "data_source"), str),
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+# What a result must have, so that it can be shown.
+RESULT_KEYS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("test_accuracy", "best_val_accuracy"), _is_share),
+    **dict.fromkeys(("epochs", "parameters"), _is_count),
+    **dict.fromkeys(("device", "precision", "data_source"), lambda value: type(value) is str),
+    "seconds": lambda value: type(value) in (int, float) and 0 <= value < math.inf,
 }
 
 
@@ -144,7 +159,7 @@ class RunFolder:
         if not (self.path / LAST).exists():
             return None
         state = load_checkpoint(self.path / LAST)
-        if not state.keys() >= STATE_KEYS or not _are_rows(state["rows"]):
+        if not state.keys() >= STATE_KEYS:
             raise RunError(f"{self.path / LAST} holds no training state: it cannot be resumed")
         return state
 
@@ -157,9 +172,7 @@ class RunFolder:
         if not (self.path / RESULT).exists():
             return None
         result = read_json(self.path / RESULT)
-        wrong = [
-            name for name, kind in RESULT_KEYS.items() if not isinstance(result.get(name), kind)
-        ]
+        wrong = [name for name, fits in RESULT_KEYS.items() if not fits(result.get(name))]
         if wrong:
             raise RunError(
                 f"{self.path / RESULT} is damaged (look at {', '.join(wrong)}): delete it, and "
@@ -260,16 +273,6 @@ def require_file(path: Path) -> None:
         raise RunError(f"cannot read {printable(path)}: it is no file")
 
 
-def _are_rows(rows: object) -> bool:
-    """Whether `rows` are those of a history."""
-    return isinstance(rows, list) and all(
-        isinstance(row, dict)
-        and row.keys() >= set(COLUMNS)
-        and all(isinstance(row[column], int | float) for column in COLUMNS)
-        for row in rows
-    )
-
-
 def _last_name(source: object) -> str:
     """The name at the end of what says where data came from."""
     return str(source).removeprefix("the image folder ").rsplit("/", 1)[-1]
@@ -336,6 +339,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     require_file(path)
     try:
+        with zipfile.ZipFile(path) as archive:  # whose checksums torch.load does not look at
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes make the unpickler raise nearly anything
         raise RunError(f"damaged or foreign checkpoint {printable(path)}") from error

@@ -12,12 +12,11 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
-from torch import nn
 
-from commands.run import require_same_data
-from helpers.data import Batches, ImageData
+from commands.run import Run, require_same_data
+from helpers.data import ImageData
 from helpers.errors import UserError
-from helpers.lit import quiet_lightning
+from helpers.lit import ImageDataModule, quiet_lightning
 from helpers.processes import gathered, is_main, launched, number
 from helpers.speed import settle_precision
 
@@ -63,19 +62,20 @@ def make_trainer(
         raise UserError(f"Lightning cannot start with these settings: {line}") from error
 
 
-def settle_for_all(wanted: str, model: nn.Module, batches: Batches, announce: bool) -> str:
+def settle_for_all(run: Run, batches: ImageDataModule) -> str:
     """fp32 or bf16, the same in all processes: those that Lightning starts take the first one's.
 
     Raises:
         UserError: auto is wanted where processes cannot agree before Lightning has them joined.
     """
+    wanted = run.config.precision
     if wanted != "auto":
         return wanted
     if number() > 0 and launched() == 1 and PRECISION not in os.environ:
         raise UserError("--precision auto cannot be agreed on here: choose fp32 or bf16")
     if number() > 0 and PRECISION in os.environ:
         return os.environ[PRECISION]
-    settled = settle_precision(wanted, model, batches, announce)
+    settled = settle_precision(wanted, run.model, batches.train_dataloader(), run.progress)
     os.environ[PRECISION] = settled
     return settled
 

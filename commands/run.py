@@ -20,6 +20,7 @@ from commands import report, terminal
 from commands.flags import make_parser, read_flags, to_store, training_config
 from commands.folder import CONFIG, LAST, RESULT, RunFolder, description, write_json
 from commands.signals import Stopped, stop_on_signals
+from commands.state import fits
 from helpers import processes
 from helpers.data.batches import ImageData
 from helpers.data.load import SampleWarning, load
@@ -34,9 +35,7 @@ from helpers.training import (
     best_device,
     check_image_sizes,
     make_optimizer,
-    make_scheduler,
     predict_logits,
-    restore,
     train_epoch,
     training_batches,
 )
@@ -69,9 +68,10 @@ class Run:
     def save_epoch(self, state: dict[str, Any]) -> None:
         """Store the state after an epoch; of several processes only the main one does."""
         if processes.is_main():
-            self.folder.save_epoch(self._description() | state)
+            self.folder.save_epoch(self.description() | state)
 
-    def _description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
+        """What a checkpoint of this run says about its model, beside the weights."""
         flags, config = self.flags, asdict(self.config)
         return description(flags.model, flags.size, self.data, config)
 
@@ -307,25 +307,25 @@ def _go_on(run: Run) -> dict[str, Any] | None:
         before, now = run.state.get("world_size", 1), number_of_processes(run.flags)
         if before != now:
             raise UserError(f"{folder.path}: the run had {before} processes, now there are {now}")
-        _try_state(run)
+        _check_state(run)
     if processes.is_main() and not run.flags.dry_run:
         folder.repair(run.state, run.data.identity())
     return None
 
 
-def _try_state(run: Run) -> None:
-    """Find out before the training whether the state fits, on a copy of the model."""
-    model = copy.deepcopy(run.model)
-    optimizer = make_optimizer(model, run.config)
-    try:
-        restore(run.state, model, optimizer, make_scheduler(optimizer, run.config, 10**6))
-        history = History()
-        history.restore(run.state)
-        history.load_best(model)
-    except Exception as error:  # keys, shapes and types that differ
+def _check_state(run: Run) -> None:
+    """Find out before the training whether the state is one that this run can have had."""
+    count = number_of_processes(run.flags)
+    batches = run.data.batches("train", run.config.batch_size, shuffle=True, world_size=count)
+    now, before = run.description(), dict(run.state)
+    now |= now.pop("training")
+    before |= before.pop("training", {})
+    # An earlier version knew fewer settings, and said less of where data came from.
+    same = all(repr(before.get(k, v)) == repr(v) for k, v in now.items() if k != "data_source")
+    if not same or not fits(run.state, run.model, run.config, len(batches)):
         raise RunError(
             f"{run.folder.path / LAST} is damaged, or of another model: it cannot be resumed"
-        ) from error
+        )
 
 
 def _new_name(flags: argparse.Namespace, seed: int) -> Path:

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics.classification import MulticlassAccuracy
 
 from helpers.data.batches import Batches, ImageData
 from helpers.processes import is_main, rank, world_size
@@ -40,8 +43,6 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*logging interval.*")
-    # An accuracy that all processes have counted together is not averaged again.
-    warnings.filterwarnings("ignore", message=".*recommended to use .*_accuracy.*sync_dist.*")
     # Without TensorBoard Lightning logs to a CSV file, which is what we want.
     warnings.filterwarnings("ignore", message=".*tensorboardX.*")
     # Training on a few images to find mistakes needs no validation.
@@ -76,11 +77,16 @@ class LitClassifier(pl.LightningModule):
     """A classifier with its loss, metrics, optimizer and schedule.
 
     Logs train_loss, val_loss, val_accuracy, and test_loss, test_accuracy under `Trainer.test`.
+    `first_epoch` is above 0 where a run of our own run folder goes on.
     """
 
-    def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
+    def __init__(
+        self, model: nn.Module, config: TrainingConfig, num_classes: int = 10, first_epoch: int = 0
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.first_epoch = model, config, first_epoch
+        self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images)
@@ -89,9 +95,10 @@ class LitClassifier(pl.LightningModule):
         keep_freed_memory()
 
     def on_train_epoch_start(self) -> None:
+        # A DataLoader shuffles by itself; our batches want to be told the epoch.
         batches = self.trainer.train_dataloader
         if isinstance(batches, Batches):
-            start_epoch(batches, self.current_epoch)
+            start_epoch(batches, self.first_epoch + self.current_epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
@@ -103,34 +110,27 @@ class LitClassifier(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._log_metrics("val", batch)
+        self._log_metrics("val", self.val_accuracy, batch)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._log_metrics("test", batch)
+        self._log_metrics("test", self.test_accuracy, batch)
 
-    def _log_metrics(self, split: str, batch: tuple[Tensor, Tensor]) -> None:
+    def _log_metrics(
+        self, split: str, accuracy: MulticlassAccuracy, batch: tuple[Tensor, Tensor]
+    ) -> None:
         images, labels = batch
         logits = self(images)
         loss = F.cross_entropy(logits.float(), labels)
-        # The number of hits is a whole number, so the mean over batches is exact.
-        hits = (logits.argmax(dim=1) == labels).sum().float()
         self.log(f"{split}_loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
-        self.log(f"{split}_hits", hits, on_epoch=True, reduce_fx="sum", sync_dist=True)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_accuracy("val", self.trainer.val_dataloaders)
-
-    def on_test_epoch_end(self) -> None:
-        self._log_accuracy("test", self.trainer.test_dataloaders)
-
-    def _log_accuracy(self, split: str, batches: Batches) -> None:
-        hits = self.trainer.callback_metrics[f"{split}_hits"]
-        self.log(f"{split}_accuracy", hits / batches.num_images)
+        # The metric counts right answers over batches and processes, and divides once.
+        accuracy.update(logits, labels)
+        self.log(f"{split}_accuracy", accuracy, on_epoch=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.model, self.config)
-        steps_per_epoch = int(self.trainer.estimated_stepping_batches) // self.config.epochs
-        scheduler = make_scheduler(optimizer, self.config, max(1, steps_per_epoch))
+        steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = max(1, steps // max(1, self.trainer.max_epochs))
+        scheduler = make_scheduler(optimizer, self.config, steps_per_epoch)
         if scheduler is None:
             return optimizer
         return {
@@ -140,10 +140,13 @@ class LitClassifier(pl.LightningModule):
 
 
 class HistoryCallback(pl.Callback):
-    """Keeps a `helpers.training.History` of a Lightning run, and ends it when that is over.
+    """Keeps a `helpers.training.History` of a Lightning run.
+
+    Lightning's ModelCheckpoint and `ckpt_path` are not used: a run folder is to be read, and gone
+    on with, by `train.py` too. Nor is its progress bar: both scripts show the same lines.
 
     Args:
-        config: the run's configuration: its number of epochs and patience.
+        config: the run's configuration.
         precision: fp32 or bf16, to be noted.
         state: what an earlier run gave to `after_epoch`; training goes on after that epoch.
         progress: show each finished epoch on standard error, as `helpers.training.fit` does.
@@ -159,25 +162,20 @@ class HistoryCallback(pl.Callback):
         progress: bool = False,
         after_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.config, self.state, self.after_epoch = config, state, after_epoch
+        self.state, self.after_epoch = state, after_epoch
         self.history = History(precision=precision)
         if state is not None:
             self.history.restore(state)
+        self.epochs_left = 0 if self.history.is_over(config) else config.epochs - len(self.history)
         self.shown = Progress(config.epochs, enabled=progress and is_main())
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell Lightning how many epochs are done, as a checkpoint of its own would."""
-        done = trainer.fit_loop.epoch_progress.current
-        done.ready = done.started = done.processed = done.completed = len(self.history)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.state is not None:
             restore(self.state, pl_module.model, trainer.optimizers[0], _scheduler(trainer))
-        trainer.should_stop = self.history.is_over(self.config)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
-        self.shown.begin(trainer.current_epoch, int(trainer.num_training_batches))
+        self.shown.begin(len(self.history), int(trainer.num_training_batches))
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.shown.bar.update()
@@ -188,7 +186,7 @@ class HistoryCallback(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = trainer.callback_metrics
         row = {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": len(self.history) + 1,
             "train_loss": metrics["train_loss"].item(),
             "val_loss": metrics["val_loss"].item(),
             "val_accuracy": metrics["val_accuracy"].item(),
@@ -199,10 +197,24 @@ class HistoryCallback(pl.Callback):
         }
         self.history.add(row, pl_module.model)
         self.shown.show(row)
-        trainer.should_stop = self.history.is_over(self.config)
+        # EarlyStopping waits for a number that gets worse; a loss can explode at once.
+        trainer.should_stop = trainer.should_stop or self.history.diverged
         if self.after_epoch is not None:
             model, optimizer = pl_module.model, trainer.optimizers[0]
             self.after_epoch(training_state(model, optimizer, _scheduler(trainer), self.history))
+
+
+def early_stopping(config: TrainingConfig, history: History) -> list[EarlyStopping]:
+    """Lightning's own callback, if `config` wants it, as far as `history` has come."""
+    if not config.early_stopping:
+        return []
+    callback = EarlyStopping("val_accuracy", mode="max", patience=config.early_stopping)
+    if len(history):
+        best = torch.tensor(history.best_val_accuracy)
+        waited = len(history) - history.best_epoch
+        state = {"wait_count": waited, "best_score": best, "stopped_epoch": 0}
+        callback.load_state_dict(state | {"patience": config.early_stopping})
+    return [callback]
 
 
 def _scheduler(trainer: pl.Trainer) -> Any:

@@ -10,7 +10,13 @@ import torch
 from torch.nn import functional as F
 
 from helpers.data.load import load
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, quiet_lightning
+from helpers.lit import (
+    HistoryCallback,
+    ImageDataModule,
+    LitClassifier,
+    early_stopping,
+    quiet_lightning,
+)
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig
 from helpers.training import evaluate, fit, make_optimizer
@@ -76,7 +82,7 @@ def by_lightning(model, images, config, also_test=False):
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[kept],
+        callbacks=[kept, *early_stopping(config, kept.history)],
     )
     module, batches = LitClassifier(model, config), ImageDataModule(images, config)
     trainer.fit(module, datamodule=batches)
