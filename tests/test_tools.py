@@ -1,6 +1,7 @@
 """The programs behind the make targets, on a small course of their own."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -148,7 +149,12 @@ def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) 
     assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "1 sample\n"
     assert json.loads(course.results.read_text())["chapters.01"]["fast_seconds"] > 0
     build_book.main(["--fast"], course)
-    assert (course.html / "index.html").exists()
+    first = (course.html / "index.html").read_text(encoding="utf-8")
+    assert 'http-equiv="refresh"' not in first and '<meta name="description"' in first
+    for link in re.findall(r"""(?:href|src)="(?!https?:|#|data:)([^"?#]+)""", first):
+        assert (course.html / link).exists(), link
+    for unneeded in ("thebe.js", "fontawesome.js", "tex-svg.js"):
+        assert unneeded not in first
     assert "1 sample" in (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
 
 
@@ -171,7 +177,8 @@ def test_pages_are_looked_at(course: Course) -> None:
     page.parent.mkdir()
     page.write_text(f'<img src="https://elsewhere/a.png" alt="a cat"> {course.root}/x')
     found = "\n".join(build_book.faults(course.html, course, fast=True))
-    for part in ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png"):
+    parts = ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png")
+    for part in (*parts, "button for the side bar"):
         assert part in found
 
 
@@ -189,11 +196,13 @@ def test_links_to_the_words_lead_there_from_everywhere(course: Course) -> None:
     """Written short, stored with an address, and short again in the book."""
     pair = course.root / "notebooks" / "01_small.py"
     text = pair.read_text(encoding="utf-8")
-    pair.write_text(text + "\n# %% [markdown]\n# A [word](../book/words.md#word).\n", "utf-8")
+    more = "\n# %% [markdown]\n# A [word](../book/words.md#word), a [loss](@loss).\n"
+    pair.write_text(text + more, "utf-8")
     frame.main([], course)
     address = f"[word]({course.repository}/blob/{course.branch}/book/words.md#word)"
     for path in (pair, pair.with_suffix(".ipynb")):
-        assert address in path.read_text(encoding="utf-8")
+        stored = path.read_text(encoding="utf-8")
+        assert address in stored and "/book/glossary.md#loss)" in stored
     course.repository = course.repository.replace("//github.com/", "//github.com/moved-")
     frame.main([], course)
     assert address not in pair.read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import escape as html_escape
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,15 @@ REMOTE = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""
     r"""|<link\b(?=[^>]*\brel=["']?stylesheet)[^>]*\bhref=["']?(?P<href>(?:https?:)?//[^"'\s>]+)"""
 )
+# Scripts that a page loads and does not need: all icons are drawn by a font that is loaded too,
+# nothing on the page runs in Thebe, and formulas are set only where there are some.
+ICONS = re.compile(r"""<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?""")
+THEBE = re.compile(
+    r"<script\b(?:(?!</script>).)*thebe(?:(?!</script>).)*</script>", re.DOTALL | re.IGNORECASE
+)
+FORMULAS = re.compile(r"""<script\b[^>]*mathjax[^>]*></script>""")
+QUESTION = re.compile(r"<strong>The question</strong>: (?P<said>.*?)</p>", re.DOTALL)
+SUBTITLE = "Image classification with PyTorch and PyTorch Lightning: a free course in notebooks."
 IMAGE = re.compile(r"<img\b[^>]*>")
 ALT = re.compile(r"""\balt=(["'])(?=[^"']*\w)""")
 
@@ -85,6 +95,40 @@ def build(folder: Path) -> Path:
     return folder / "_build" / "html"
 
 
+def finish(html: Path, course: Course) -> None:
+    """Leave out of every page what it does not need, and say what it is to who links to it.
+
+    The first page then stands at index.html itself, which is a bare redirection otherwise.
+    """
+    for page in html.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        text = THEBE.sub("", ICONS.sub("", text))
+        if 'class="math' not in text:
+            text = FORMULAS.sub("", text)
+        # Its label has to hold the words that can be seen on it.
+        text = text.replace('aria-label="Color mode"', "")
+        text = text.replace('aria-label="Toggle hidden content"', "")
+        asked = QUESTION.search(text)
+        about = re.sub(r"<[^>]+>", "", asked["said"]) if asked else SUBTITLE
+        about = html_escape(" ".join(about.split()))
+        about = about[:1].upper() + about[1:]
+        title = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
+        head = f"""<meta name="description" content="{about}">
+<meta property="og:title" content="{" ".join(title[1].split()) if title else ""}">
+<meta property="og:description" content="{about}">
+<meta property="og:type" content="website">
+</head>"""
+        page.write_text(text.replace("</head>", head, 1), encoding="utf-8")
+    first = html / f"{course.entries[0]}.html"
+    if first.exists():
+        moved = re.sub(
+            r"""(?P<what>\b(?:href|src|action)=")(?P<to>(?!https?:|#|mailto:|data:)[^"]*)""",
+            lambda m: m["what"] + (m["to"][3:] if m["to"].startswith("../") else f"book/{m['to']}"),
+            first.read_text(encoding="utf-8").replace('content_root="../"', 'content_root="./"'),
+        )
+        (html / "index.html").write_text(moved, encoding="utf-8")
+
+
 def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
     """What is wrong with the built pages, one line each."""
     found = []
@@ -101,6 +145,8 @@ def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
             found.append(f"{entry} shows a path of this machine")
         unseen = [tag for tag in IMAGE.findall(text) if not ALT.search(tag)]
         found += [f"{entry} has a picture without a text: {tag}" for tag in unseen]
+        if len(re.findall(r"<button[^>]*primary-toggle", text)) != 1:
+            found.append(f"{entry} has not one button for the side bar: with two, both are dead")
         remote = [match["src"] or match["href"] for match in REMOTE.finditer(text)]
         found += [f"{entry} needs {address} to be read" for address in remote]
     return found
@@ -114,6 +160,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     course = course or Course()
     folder = stage(course, fast=fast)
     html = build(folder)
+    finish(html, course)
     wrong = faults(html, course, fast=fast)
     if wrong:
         print(*wrong, sep="\n", file=sys.stderr)

@@ -16,7 +16,7 @@ def main() -> None:
     course = Course()
     results = read_results(course)
     use_style()
-    figure = plt.figure(figsize=(8, 3))
+    figure = plt.figure(figsize=(8, 3.2))
     left, right = figure.subfigures(1, 2, width_ratios=[1, 1.1])
     axes = left.subplots(4, 6)
     for row, name in ((0, "mnist"), (2, "cifar10")):
@@ -31,9 +31,9 @@ def main() -> None:
         bars = axis.bar(places, heights, width=0.38, color=COLOURS[offset], label=title)
         axis.bar_label(bars, fmt="%.1f", fontsize=9)
     axis.set_xticks([0.2, 1.2], ["MNIST", "CIFAR-10"])
-    axis.set(ylabel="test accuracy (%)", ylim=(0, 118))
+    axis.set(ylabel="test accuracy (%)", ylim=(0, 125))
     axis.legend(loc="upper right", ncols=2, fontsize=9)
-    figure.savefig(course.book / "_static" / "overview.png", dpi=110)
+    figure.savefig(course.book / "_static" / "overview.png", dpi=200)
 
 
 if __name__ == "__main__":
