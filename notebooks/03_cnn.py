@@ -259,7 +259,7 @@ print(learned.detach()[0, 0].round(decimals=2) + 0.0)
 # @title Drawing: the kernel while it learns
 figure, axes = plt.subplots(2, 4, figsize=(6.4, 3.4))
 for (above, below), (step, kernel) in zip(axes.T, stages.items()):
-    above.imshow(kernel, cmap="PuOr", vmin=-2, vmax=2)
+    above.imshow(kernel, cmap="PuOr", vmin=-4, vmax=4)
     for row in range(3):
         for column in range(3):
             text = f"{kernel[row, column] + 0.0:.1f}"
@@ -353,7 +353,7 @@ print("the same:", torch.allclose(maps[0], sum(first) + layer.bias[0], atol=1e-5
 #
 # - **[Padding](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#padding)** puts a frame of zeros around the image. A 3 × 3 kernel with `padding=1` keeps the size.
 # - **[Stride](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#stride)** is the number of pixels that the kernel moves each time. With `stride=2` it skips every other place.
-# - **[Max-pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#max-pooling)** keeps the largest number of every 2 × 2 square. "Is there an edge here?" becomes "is there an edge somewhere around here?".
+# - **[Max-pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pooling)** keeps the largest number of every 2 × 2 square. "Is there an edge here?" becomes "is there an edge somewhere around here?".
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three drawings above, three maps below. Padding: a frame of zeros around 5 by 5 pixels; the map keeps 28 pixels a side. Stride 2: the kernel stands at four places; the map has 13 pixels. Max-pooling: four squares of four numbers, of which the largest are framed; the map has 14 pixels."}}
 # @title Drawing: padding, stride and pooling
@@ -809,12 +809,12 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.3))
 draw_image(left, cifar10.train.images[7])
 for number, side in enumerate(fields[:5]):
     corner, colour = (15.5 - side / 2, 15.5 - side / 2), COLOURS[number]
-    frame = Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2.5)
-    left.add_patch(frame)
-    left.text(
-        15.5, corner[1] + 0.1, side, ha="center", va="top", fontsize=9, color="white",
-        bbox={"facecolor": "black", "pad": 1, "edgecolor": "none"},
-    )  # fmt: skip
+    options = {"edgecolor": colour, "linewidth": 2.5, "label": side}
+    left.add_patch(Rectangle(corner, side, side, fill=False, **options))
+left.legend(
+    ncol=5, loc="upper center", bbox_to_anchor=(0.5, -0.01), fontsize=9,
+    handlelength=0.8, handletextpad=0.4, columnspacing=0.8, frameon=False,
+)  # fmt: skip
 left.axis("off")
 left.set_title("fields of convolutions 1 to 5")
 field = influences[3]
@@ -968,11 +968,6 @@ confirm(swapped[3, 5] == swapped.max(), "cats and dogs lead the mistakes")
 
 
 # %%
-class WithSoftmax(YourCNN):
-    def forward(self, x):
-        return super().forward(x).softmax(dim=1)  # the bug: F.cross_entropy wants logits
-
-
 def overfit(model, images, labels, steps=200):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(steps):
@@ -984,9 +979,9 @@ def overfit(model, images, labels, steps=200):
 
 
 twenty, labels_of_twenty = train_set[:20]
-for name, kind in {"healthy": YourCNN, "with softmax": WithSoftmax}.items():
+for name, bug in {"healthy": nn.Identity(), "with softmax": nn.Softmax(dim=1)}.items():
     torch.manual_seed(0)
-    loss = overfit(kind(1, 10), twenty, labels_of_twenty)
+    loss = overfit(nn.Sequential(YourCNN(1, 10), bug), twenty, labels_of_twenty)
     print(f"{name}: loss {loss:.3f} on the twenty images that it was trained on")
 
 # %% [markdown]
@@ -1004,8 +999,8 @@ with torch.no_grad():
     for mode, training in (("training", True), ("evaluation", False)):
         network.load_state_dict(stored)
         share = (network.train(training)(images).argmax(dim=1) == 3).float().mean()
-        moved = not torch.equal(network.features[1].running_mean,
-                                stored["features.1.running_mean"])
+        before, now = stored["features.1.running_mean"], network.features[1].running_mean
+        moved = not torch.equal(before, now)
         print(f"{mode} mode: {share:.3f} are right, running means moved: {moved}")
 
 # %% [markdown]
