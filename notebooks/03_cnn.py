@@ -80,7 +80,6 @@ from helpers.plots import (
     COLOURS,
     MARKERS,
     draw_image,
-    plot_confusion,
     plot_histories,
     plot_mistakes,
     show_images,
@@ -271,7 +270,7 @@ for (above, below), (step, kernel) in zip(axes.T, stages.items()):
 plt.show()
 
 # %% [markdown]
-# Gradient descent found Sobel's numbers from one picture of a digit. (The optimizer is Adam; chapter 4 explains it.) A CNN learns in the same way, with one difference. Nobody has edge pictures for it. All it gets is the class, and it must find out by itself which questions help.
+# Gradient descent found Sobel's numbers from one picture of a digit. A CNN learns in the same way, with one difference. Nobody has edge pictures for it. All it gets is the class, and it must find out by itself which questions help.
 #
 # ## Colours, and many kernels
 #
@@ -470,19 +469,13 @@ class YourCNN(nn.Module):
         return self.head(x)  # N × 10 logits
 
 
+# %%
 torch.manual_seed(0)
 yours = YourCNN(1, 10).to(device)
 print(yours)
 
 # %% [markdown]
-# The loop is that of chapter 2, unchanged: it never asks what kind of model it trains. `TensorDataset` is PyTorch's ready-made `Dataset` for tensors in memory.
-
-# %%
-part = mnist.subset(DIGITS)
-train_set = TensorDataset(mnist.normalise(part.train.images), part.train.labels)
-val_set = TensorDataset(mnist.normalise(mnist.val.images), mnist.val.labels)
-train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
-val_loader = DataLoader(val_set, batch_size=500)
+# The loop is that of chapter 2, shortened to what counts. It never asks what kind of model it trains.
 
 
 # %%
@@ -498,11 +491,21 @@ def train_one_epoch(model, loader, optimizer):
 @torch.no_grad()
 def measure(model, loader):
     model.eval()
-    right = 0
+    correct = 0
     for images, labels in loader:
-        right += (model(images.to(device)).argmax(dim=1).cpu() == labels).sum().item()
-    return right / len(loader.dataset)
+        correct += (model(images.to(device)).argmax(dim=1).cpu() == labels).sum().item()
+    return correct / len(loader.dataset)
 
+
+# %% [markdown]
+# Instead of writing a `Dataset` again we take `TensorDataset`, PyTorch's own for tensors in memory. The optimizer is Adam, which chapter 4 explains.
+
+# %%
+part = mnist.subset(DIGITS)
+train_set = TensorDataset(mnist.normalise(part.train.images), part.train.labels)
+val_set = TensorDataset(mnist.normalise(mnist.val.images), mnist.val.labels)
+train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
+val_loader = DataLoader(val_set, batch_size=500)
 
 # %%
 optimizer = torch.optim.Adam(yours.parameters(), lr=3e-3)
@@ -512,9 +515,7 @@ for epoch in range(3):
     print(f"epoch {epoch + 1}: validation accuracy {accuracy:.2f} %")
 
 # %% [markdown]
-# That is a convolutional network, whole, in forty lines that you could type again tomorrow.
-#
-# From here on the helpers build and train the networks: `build_model("cnn", …, "small")` gives the same two rounds with one more kind of layer, [batch normalisation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch-normalisation), behind each convolution, and `fit` is the loop above, faster. Its global pooling is a layer too: `nn.AdaptiveMaxPool2d(1)`.
+# That is a convolutional network, whole. From here on the helpers build and train: `build_model("cnn", …, "small")` gives the same two rounds with one more kind of layer, [batch normalisation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch-normalisation), behind each convolution, and `fit` is the loop above, faster. Its global pooling is a layer too: `nn.AdaptiveMaxPool2d(1)`.
 
 # %%
 small_cnn = build_model("cnn", mnist.image_shape, mnist.num_classes, "small")
@@ -624,14 +625,11 @@ for batch_norm in (True, False):
             run = fit(model, photographs, config, device=device, progress=False)
             rows.append((batch_norm, lr, 100 * run["val_accuracy"][-1]))
 
-# %%
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against the learning rate with error bars: the line with batch normalisation lies above the one without at all three rates."}}
+# @title Drawing: with and without batch normalisation
 columns = ["batch_norm", "lr", "val_accuracy"]
 ablation = pd.DataFrame(rows, columns=columns).groupby(columns[:2])["val_accuracy"]
 ablation = ablation.agg(["mean", "std"])
-print(ablation.to_string(float_format="%.3f", na_rep="nan"))
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against the learning rate with error bars: the line with batch normalisation lies above the one without at all three rates."}}
-# @title Drawing: with and without batch normalisation
 figure, axis = plt.subplots(figsize=(5.6, 3.2))
 for number, (batch_norm, name) in enumerate(((True, "with"), (False, "without"))):
     line = ablation.loc[batch_norm]
@@ -648,9 +646,9 @@ best = ablation["mean"].groupby("batch_norm").max()
 confirm(best[True] > best[False], "each at its best rate, batch normalisation helps")
 
 # %% [markdown]
-# (`std` is the sample standard deviation over the seeds. Three seeds give a rough idea of the spread, no more; chapter 4 does better.)
+# The bars are the standard deviation over three seeds: a rough idea of the spread, no more. Chapter 4 does better.
 #
-# *That* it helps in such short trainings is plain. *Why* is debated. Its authors thought that a layer learns better when its inputs do not shift while the layers below it learn. Later experiments spoke against that: they shifted the inputs on purpose, and it still helped. One explanation since is that the loss becomes smoother, so that larger steps are safe.
+# *That* it helps in such short trainings is plain. *Why* is debated. Its authors thought that a layer learns better when its inputs do not shift while the layers below it learn. Later experiments shifted them on purpose, and it still helped. A newer explanation is that the loss becomes smoother, so that larger steps are safe.
 #
 # **A surprise of fresh networks.** Chapter 2 said that a model which knows nothing should start near a loss of 2.30. Look at ours:
 
@@ -702,7 +700,7 @@ lesson = TrainingConfig(
     optimizer="adam", epochs=4, batch_size=64, lr=1e-2, scheduler="onecycle"
 )
 kinds = {"fully connected": "linear", "small CNN": "cnn"}
-rows, in_order = [], {}
+rows = []
 for label, kind in kinds.items():
     for world, data in worlds.items():
         for seed in SEEDS:
@@ -710,8 +708,6 @@ for label, kind in kinds.items():
             config = replace(lesson, seed=seed)
             run = fit(model, data, config, device=device, progress=False)
             rows.append((label, world, 100 * run["val_accuracy"][-1]))
-            if world == "in order":
-                in_order[label] = model  # kept for the next experiment
 
 # %%
 neighbours = pd.DataFrame(rows, columns=["network", "pixels", "val_accuracy"])
@@ -724,34 +720,7 @@ confirm(lead["in order"] > 0, "in order the CNN leads")
 confirm(lead["shuffled"] < 0, "shuffled, it is behind")
 
 # %% [markdown]
-# The fully connected network has never known neighbours, so it misses nothing: its two numbers differ by no more than chance. The CNN's two numbers do not. Its advantage rests on the assumption that near pixels belong together. Where that is false, it is the worse model.
-#
-# A second test: networks that have only seen centred digits get digits that are moved to the side.
-
-
-# %%
-def accuracy_of_moved(model, shift):
-    """Validation accuracy (%) when all digits are moved `shift` pixels to the right."""
-    images = torch.roll(few.val.images, shift, dims=3)
-    data = replace(few, val=replace(few.val, images=images))
-    return 100 * evaluate(model, data.batches("val", 500)).accuracy
-
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against the shift of the digits in pixels: the line of the fully connected network falls steeply, that of the small CNN stays nearly level."}}
-# @title Drawing: digits that move to the side
-figure, axis = plt.subplots(figsize=(5.4, 3))
-for (label, model), colour, marker in zip(in_order.items(), COLOURS, MARKERS):
-    accuracies = [accuracy_of_moved(model, shift) for shift in range(5)]
-    axis.plot(range(5), accuracies, color=colour, marker=marker, label=label)
-axis.set(
-    xlabel="shift to the right (pixels)", ylabel="validation accuracy (%)",
-    xticks=range(5), ylim=(0, 102),
-)  # fmt: skip
-axis.legend()
-plt.show()
-
-# %% [markdown]
-# The fully connected network would have to learn every digit again at every place. The CNN learns it once. Its robustness is not perfect: pooling moves in steps of two pixels, and the border has zeros.
+# (`std` is the standard deviation over the seeds.) The fully connected network has never known neighbours, so it misses nothing: its two numbers differ by no more than chance. The CNN loses clearly. Its advantage rests on the assumption that near pixels belong together. Where that is false, it is the worse model.
 #
 # ## The receptive field
 #
@@ -833,7 +802,7 @@ plt.show()
 #
 # ## What does a network cost?
 #
-# Parameters cost memory, multiply-adds cost time. Both can be counted before anything is trained.
+# Parameters cost memory, multiply-adds cost time. Both can be counted before anything is trained:
 
 
 # %%
@@ -850,28 +819,13 @@ def costs(model, image_shape):
     return table[table["parameters"] > 0]
 
 
+# %%
 print(costs(small_cnn, mnist.image_shape).to_string(index=False))
 
 # %% [markdown]
 # Count along: the first convolution has $32 · 1 · 3 · 3$ weights, and each is used at $28 · 28$ places. The second has $64 · 32 · 3 · 3$. Batch normalisation learns two numbers a channel; the few operations that it adds are left out. The linear layer has $64 · 10$ weights and ten biases.
 #
-# The course has three CNNs, with 2, 4 and 6 convolutions. A max-pool ends each block; `output_shapes(model, image_shape)` prints the way of an image through any of them. Here they are beside the models of chapter 2, for colour images:
-
-# %%
-models = {
-    "softmax": ("softmax", ""),
-    "fully connected": ("linear", ""),
-    "CNN, small": ("cnn", "small"),
-    "CNN, middle": ("cnn", "middle"),
-    "CNN, large": ("cnn", "large"),
-}
-for label, (kind, size) in models.items():
-    table = costs(build_model(kind, (3, 32, 32), 10, size or "large"), (3, 32, 32))
-    parameters, used = table["parameters"].sum(), table["multiply_adds"].sum()
-    print(f"{label:15s} {parameters:9,} parameters {used:12,} multiply-adds")
-
-# %% [markdown]
-# The small CNN has far fewer parameters than the fully connected network, and yet about fifteen times as many multiply-adds. That is why **a smaller CNN can be the slower model**: each of its weights is used at every place. It also keeps larger outputs while it trains, one map for each kernel. So few parameters mean a small file, not a fast training.
+# The course has three CNNs, small, middle and large, with 2, 4 and 6 convolutions. `output_shapes(model, image_shape)` prints the way of an image through any of them. What all three cost, beside the models of chapter 2, stands in the table at the end.
 #
 # ## Augmentation
 #
@@ -940,7 +894,7 @@ print(f"the lowest loss with smoothing 0.1 and ten classes: {floor:.2f} nats")
 #
 # ## What it still gets wrong
 #
-# Mistakes are studied on the validation split. Otherwise the next change of the network would be a change made for the test images. Here are the wrong answers of which it was most certain, and where each class goes:
+# Mistakes are studied on the validation split. Otherwise the next change of the network would be a change made for the test images. Here are the wrong answers of which it was most certain:
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Eight validation images with the wrong class that the network chose, its certainty, and the true class."}}
 # @title Drawing: the surest mistakes
@@ -951,16 +905,7 @@ plot_mistakes(
 )
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Confusion matrix of the large CNN on the colour images; most of each row lies on the diagonal, the largest mistakes are between similar animals."}}
-# @title Drawing: the confusion matrix
-plot_confusion(labels, logits.argmax(dim=1), cifar10.classes, title=cifar10.title)
-plt.show()
-counts = torch.bincount(labels * 10 + logits.argmax(dim=1), minlength=100).view(10, 10)
-swapped = (counts + counts.T).triu(diagonal=1)
-confirm(swapped[3, 5] == swapped.max(), "cats and dogs lead the mistakes")
-
 # %% [markdown]
-# Read a row: all images of one true class. Cats and dogs change places more than any other pair, as they would for you at 32 × 32 pixels.
 #
 # ## What went wrong, and why
 #
@@ -999,8 +944,8 @@ with torch.no_grad():
     for mode, training in (("training", True), ("evaluation", False)):
         network.load_state_dict(stored)
         share = (network.train(training)(images).argmax(dim=1) == 3).float().mean()
-        before, now = stored["features.1.running_mean"], network.features[1].running_mean
-        moved = not torch.equal(before, now)
+        now = network.state_dict()["features.1.running_mean"]
+        moved = not torch.equal(now, stored["features.1.running_mean"])
         print(f"{mode} mode: {share:.3f} are right, running means moved: {moved}")
 
 # %% [markdown]
@@ -1028,28 +973,32 @@ for name, layers in attempts.items():
         print(f"{name}: {error}")
 
 # %% [markdown]
-# Read the message as "(what comes × what it is) and (what the layer expects × what it makes)". In the second line, 64 images come with 1352 numbers each, and the layer expects 1568. So 1352 = 8 · 13 · 13 is right: without padding, 28 pixels become 26, and pooling makes 13. In the first line, what comes has 13 numbers a row. That is the width of a map, so the maps were never flattened. When in doubt, print the shapes:
-
-# %%
-for kind, shape in output_shapes(nn.Sequential(*start, nn.Flatten()), (1, 28, 28)):
-    print(f"{kind:10s} {shape}")
-
-# %% [markdown]
+# Read the message as "(what comes × what it is) and (what the layer expects × what it makes)". In the second line, 64 images come with 1352 numbers each, and the layer expects 1568. So 1352 = 8 · 13 · 13 is right: without padding, 28 pixels become 26, and pooling makes 13. In the first line, what comes has 13 numbers a row. That is the width of a map, so the maps were never flattened. When in doubt, print the shapes with `output_shapes`.
+#
 # ## Which one should I choose?
 #
 # First, five models with the same budget: the same few images, the same three epochs of Adam with the same learning rate, one seed. All numbers are from the validation split.
 
 # %%
+models = {
+    "softmax": ("softmax", ""),
+    "fully connected": ("linear", ""),
+    "CNN, small": ("cnn", "small"),
+    "CNN, middle": ("cnn", "middle"),
+    "CNN, large": ("cnn", "large"),
+}
 same = TrainingConfig(
     optimizer="adam", epochs=3, batch_size=64, lr=3e-3, scheduler="onecycle"
 )
+
+# %%
 rows = []
 for name, data in (("mnist", mnist), ("cifar10", cifar10)):
-    part = replace(data.subset(FEW_PHOTOS), val=data.val[:2000])
+    few = replace(data.subset(FEW_PHOTOS), val=data.val[:2000])
     for label, (kind, size) in models.items():
         model = build_model(kind, data.image_shape, data.num_classes, size or "large")
         table = costs(model, data.image_shape)[["parameters", "multiply_adds"]].sum()
-        run = fit(model, part, same, device=device, progress=False)
+        run = fit(model, few, same, device=device, progress=False)
         accuracy = 100 * run["val_accuracy"][-1]
         rows.append((name, label, *table, run.seconds, accuracy))
 
@@ -1057,12 +1006,17 @@ for name, data in (("mnist", mnist), ("cifar10", cifar10)):
 columns = ["data", "model", "parameters", "multiply_adds", "seconds", "val_accuracy"]
 equal = pd.DataFrame(rows, columns=columns)
 print(equal.to_string(index=False, float_format="%.1f"))
+
+# %% tags=["hide-input"]
+# @title Check
 reached = equal.pivot(index="model", columns="data", values="val_accuracy")
 ahead = reached.loc["CNN, large"] > reached.loc["fully connected"]
 confirm(ahead.all(), "the large CNN leads the fully connected network on both")
 
 # %% [markdown]
-# Read it with care. The training is very short, single runs that lie close together have no order, and one learning rate does not suit all models equally well. "The same budget" means the same images and epochs. The time is not the same: it follows the multiply-adds, not the parameters. Look at the small CNN on the digits: after so few steps it is hardly better than the fully connected network, or even behind. Its convolutions pay only when they have time to learn.
+# Compare the columns. The small CNN has far fewer parameters than the fully connected network and many times its multiply-adds, and the seconds follow the multiply-adds. That is why **a smaller CNN can be the slower model**: each of its weights is used at every place. It also keeps larger outputs while it trains, one map for each kernel. Few parameters mean a small file, not a fast training.
+#
+# Read the accuracies with care. The training is very short, single runs that lie close together have no order, and one learning rate does not suit all models equally well. Look at the small CNN on the digits: after so few steps it is no match for the fully connected network. Its convolutions pay only when they have time to learn.
 #
 # - **Digits**: the middle CNN. It comes close to the large one, with less than a quarter of the parameters.
 # - **A small file** for a [device](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#device) with little memory: the small CNN. It needs more epochs, and it is not the fastest to train.
@@ -1091,7 +1045,7 @@ for name, data in (("mnist", mnist), ("cifar10", cifar10)):
     )
 
 # %% [markdown]
-# The ± says how far such a number moves by chance when other test images are drawn (one standard error). On photographs the test accuracy tends to be a little below that of validation, and not by chance alone. The best epoch and the recipe were *chosen* on validation, and whatever is chosen there looks a little better there than it is.
+# The ± says how far such a number moves by chance when other test images are drawn (one standard error). On photographs the test accuracy tends to be a little below that of validation. The best epoch and the recipe were *chosen* on validation, and whatever is chosen there looks a little better there than it is.
 #
 # **The answer to our question.** What do we gain if we do not forget which pixels are neighbours? Three things:
 #
