@@ -124,11 +124,11 @@ print((sobel * tiny[:3, :3]).sum())
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three grids of numbers: an image of 5 by 5 pixels with its top left 3 by 3 corner framed, a kernel, and an output of 3 by 3 in which only the first number, 4, is filled in."}}
 # @title Drawing: the kernel at one place
-def draw_grid(axis, numbers, left, top):
+def draw_grid(axis, numbers, left, top, scale=8):
     """Write a grid of numbers into an axis whose unit is one pixel."""
     rows, columns = numbers.shape
     axis.imshow(
-        numbers.nan_to_num(0), cmap="PuOr", vmin=-8, vmax=8,
+        numbers.nan_to_num(0), cmap="PuOr", vmin=-scale, vmax=scale,
         extent=(left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5),
     )  # fmt: skip
     for row in range(rows):
@@ -144,7 +144,7 @@ def draw_step(axis, step):
     row, column = divmod(int(step) - 1, 3)
     done = F.conv2d(tiny[None, None], sobel[None, None]).flatten()
     done[int(step) :] = torch.nan
-    grids = (tiny, 0, 0), (sobel, 6, 1), (done.view(3, 3), 10, 1)
+    grids = (tiny, 0, 0, 3), (sobel, 6, 1), (done.view(3, 3), 10, 1)
     for grid, name in zip(grids, ("image", "kernel", "output")):
         draw_grid(axis, *grid)
         middle = grid[1] + grid[0].shape[1] / 2 - 0.5
@@ -187,7 +187,7 @@ def convolve(image, kernel):
 print(convolve(tiny, sobel).int())
 
 # %% [markdown]
-# Watch the frame move. If you run this notebook, push the slider yourself. On a page without a running program you see four of the nine steps.
+# Watch the frame move. In a running notebook there is a slider; on a page you see four of the nine steps.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same three grids at four moments: the frame has moved over the image, and the output is filled in row by row; numbers below zero stand at the bottom right."}}
 # @title Drawing: the kernel slides
@@ -196,7 +196,7 @@ plt.close("all")  # the last line shows it, once is enough
 picture
 
 # %% [markdown]
-# The output is two pixels smaller each way, because the kernel has to stay inside the image. PyTorch's `conv2d` does the same for many images, many input channels and many kernels at once, so it wants two more dimensions.
+# The output is two pixels smaller each way, because the kernel has to stay inside the image. PyTorch's `conv2d` does the same for many images, channels and kernels at once, so it wants two more dimensions.
 
 # %%
 digit = mnist.train.images[0, 0].float() / 255
@@ -236,7 +236,7 @@ plt.show()
 #
 # ## A kernel, learned
 #
-# In a [CNN](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cnn) nobody writes the kernels. They are weights, and training finds them. Let us see that happen with one single kernel. It gets a digit and the picture of its vertical edges, but not the kernel that made that picture. It begins with nine zeros. The loss is the **mean squared error**: the mean of all squared differences between its output and the picture that is wanted.
+# In a [CNN](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cnn) nobody writes the kernels. They are weights, and training finds them. Watch that happen with one kernel. It begins with nine zeros, and gets a digit and the picture of its vertical edges. The loss is the **mean squared error**: the mean of the squared differences between its output and the picture that is wanted.
 
 # %%
 image = digit[None, None]
@@ -270,7 +270,7 @@ for (above, below), (step, kernel) in zip(axes.T, stages.items()):
 plt.show()
 
 # %% [markdown]
-# Gradient descent found Sobel's numbers from one picture of a digit. A CNN learns in the same way, with one difference. Nobody has edge pictures for it. All it gets is the class, and it must find out by itself which questions help.
+# Gradient descent found Sobel's numbers from one picture of a digit. A CNN learns in the same way, only that nobody has edge pictures for it. All it gets is the class, and it must find out by itself which questions help.
 #
 # ## Colours, and many kernels
 #
@@ -357,10 +357,10 @@ print("the same:", torch.allclose(maps[0], sum(first) + layer.bias[0], atol=1e-5
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three drawings above, three maps below. Padding: a frame of zeros around 5 by 5 pixels; the map keeps 28 pixels a side. Stride 2: the kernel stands at four places; the map has 13 pixels. Max-pooling: four squares of four numbers, of which the largest are framed; the map has 14 pixels."}}
 # @title Drawing: padding, stride and pooling
 figure, axes = plt.subplots(2, 3, figsize=(6.4, 4.9))
-draw_grid(axes[0, 0], F.pad(tiny, (1, 1, 1, 1)), -1, -1)
+draw_grid(axes[0, 0], F.pad(tiny, (1, 1, 1, 1)), -1, -1, scale=3)
 axes[0, 0].add_patch(Rectangle((-0.5, -0.5), 5, 5, fill=False, linewidth=2.5))
 axes[0, 0].set(xlim=(-1.6, 5.6), ylim=(5.6, -1.6))
-draw_grid(axes[0, 1], tiny, 0, 0)
+draw_grid(axes[0, 1], tiny, 0, 0, scale=3)
 for number, (x, y) in enumerate(((0, 0), (2, 0), (0, 2), (2, 2))):
     corner, side = (x - 0.4 + 0.07 * number, y - 0.4 + 0.07 * number), 2.7
     colour = COLOURS[number]
@@ -447,11 +447,11 @@ plt.show()
 # %% [markdown]
 # Now take the largest value of the whole map, wherever it stands. That number does not change at all when the image moves. The word for *that* is **[invariance](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#invariance)**. To keep one number a map is called **[global pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#global-pooling)**. Ours keeps the largest; most newer networks keep the mean, with *global average pooling*. The first famous CNNs (LeNet, AlexNet, VGG) did neither. They [flattened](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#flattening) the last maps into one long list and put fully connected layers on top.
 #
-# Shifts by any number of pixels are exact for a convolution with stride 1 alone. Pooling moves in steps of two pixels, so behind it the rule holds only roughly.
+# Pooling moves in steps of two pixels, so behind it these rules hold only roughly.
 #
 # ## A CNN of your own
 #
-# Now all parts are there. A CNN is an `nn.Module` like the one you wrote in chapter 2: the layers are made in `__init__`, and `forward` says how an image goes through them. Ours has two rounds of *convolution, ReLU, max-pooling*. At the end the largest value of each map is kept, and one linear layer makes ten logits of these 64 numbers.
+# All parts are there. A CNN is an `nn.Module` like the one you wrote in chapter 2: the layers are made in `__init__`, and `forward` says how an image goes through them. Ours has two rounds of *convolution, ReLU, max-pooling*, then global pooling, and one linear layer that makes ten logits of 64 numbers.
 
 
 # %%
@@ -669,7 +669,7 @@ for name, model in fresh.items():
 #
 # ## What do neighbours bring?
 #
-# Time to put the chapter's question to the test. We shuffle the pixels: one fixed random order, the same for all images. Nothing is lost, every number is still there. Only the neighbours are gone.
+# Now the chapter's question. We shuffle the pixels: one fixed random order, the same for all images. Every number is still there. Only the neighbours are gone.
 
 
 # %%
@@ -744,7 +744,7 @@ def receptive_field(layers):
 print("two 3 × 3 convolutions see", receptive_field([(3, 1), (3, 1)]), "pixels a side")
 
 # %% [markdown]
-# Is that true? Gradients can tell. We feed noise into a network and ask for one value in the middle of a map: which pixels have a gradient that is not zero? These are the pixels that can influence it. (We add up several noise images and all channels, because max-pooling hides most paths in any single one.)
+# Is that true? Gradients can tell. We feed noise into a network and ask for one value in the middle of a map: which pixels have a gradient that is not zero? Those can influence it. (Several noise images and all channels are added up, because max-pooling hides most paths in a single one.)
 
 
 # %%
@@ -847,7 +847,7 @@ plt.show()
 #
 # ## The large CNN on both data sets
 #
-# Now the real training. The settings come from `recipe`, and they were chosen on the validation split. Its words, a line each:
+# The settings come from `recipe`, and they were chosen on the validation split. Its words, a line each:
 #
 # - **SGD with [Nesterov momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nesterov-momentum)**: each step also keeps part of the direction of the steps before (chapter 4).
 # - **[Weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**: every step also pulls the weights a little towards 0.
@@ -890,7 +890,7 @@ floor = -(target * target.log()).sum().item()
 print(f"the lowest loss with smoothing 0.1 and ten classes: {floor:.2f} nats")
 
 # %% [markdown]
-# So 0.50 is a third number to know by heart, beside 2.30 and 1.46. The digits end just above it: they lie on the floor. That also explains why a network that was trained like this is hardly ever more than 91 % sure. Three more things push the training loss above the validation loss. Validation is measured without smoothing, the training images are augmented, and the training loss is the mean over an epoch in which the weights were still worse.
+# So 0.50 is a third number to know by heart, beside 2.30 and 1.46. The digits end just above this floor. It also explains why a network that was trained like this is rarely much more than 91 % sure. Two more things push the training loss above the validation loss: training images are augmented, and the training loss is the mean over an epoch in which the weights were still worse.
 #
 # ## What it still gets wrong
 #
@@ -909,7 +909,7 @@ plt.show()
 #
 # ## What went wrong, and why
 #
-# **Nothing learns, and you do not know where to look.** Before any long training, give the network a single batch and train on nothing else. A healthy network learns twenty images by heart in seconds, and its loss goes to nearly 0. If it does not, the bug is in the model or the loop, and no amount of data will mend it. Here is a healthy one, and one that applies softmax before a loss that does it itself:
+# **Nothing learns, and you do not know where to look.** Before any long training, train on a single small batch and nothing else. A healthy network learns twenty images by heart in seconds, and its loss goes to nearly 0. If it does not, the bug is in the model or the loop, and more data will not mend it. Here is a healthy network, and one with a softmax before the loss:
 
 
 # %%
@@ -1440,7 +1440,6 @@ grade("3.7", trained_network)
 # - [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167): batch normalisation, and why it needs two modes. [Santurkar and others, 2018](https://arxiv.org/abs/1805.11604): why it may really help.
 # - [He and others, 2015](https://arxiv.org/abs/1512.03385): residual connections. [Srivastava and others, 2014](https://jmlr.org/papers/v15/srivastava14a.html): dropout.
 # - [Luo and others, 2017](https://arxiv.org/abs/1701.04128): why the middle of a receptive field counts most.
-# - [Zeiler and Fergus, 2013](https://arxiv.org/abs/1311.2901): pictures of what deeper layers look for.
 # - [Recht and others, 2018](https://arxiv.org/abs/1806.00451): a fresh test split for CIFAR-10, and how well the old results hold there.
 # - [Conv2d in PyTorch](https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html): all its arguments, and the formula for the output's size.
 #
