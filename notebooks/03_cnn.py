@@ -619,7 +619,7 @@ rows = []
 for batch_norm in (True, False):
     for lr in (1e-3, 4e-3, 1.6e-2):
         config = TrainingConfig(
-            optimizer="adam", epochs=4, batch_size=64, lr=lr, scheduler="onecycle"
+            optimizer="adam", epochs=3, batch_size=64, lr=lr, scheduler="onecycle"
         )
         for seed in SEEDS:
             torch.manual_seed(seed)
