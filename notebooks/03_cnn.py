@@ -252,7 +252,8 @@ for step in range(401):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-print(learned.detach()[0, 0].round(decimals=2) + 0.0)
+for row in learned.detach()[0, 0]:
+    print("  ".join(f"{number:5.2f}" for number in row))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The learned kernel after 0, 20, 100 and 400 steps, and below each the picture it makes of the digit: from nine zeros and an empty picture to the Sobel kernel and its edges."}}
 # @title Drawing: the kernel while it learns
