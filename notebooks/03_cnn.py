@@ -130,7 +130,7 @@ def draw_grid(axis, numbers, left, top, scale=8):
     axis.imshow(
         numbers.nan_to_num(0), cmap="PuOr", vmin=-scale, vmax=scale,
         extent=(left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5),
-    )  # fmt: skip
+    )
     for row in range(rows):
         for column in range(columns):
             value = numbers[row, column]
@@ -639,7 +639,7 @@ for number, (batch_norm, name) in enumerate(((True, "with"), (False, "without"))
     axis.errorbar(
         line.index, line["mean"], yerr=line["std"], capsize=4, label=name,
         marker=MARKERS[number], color=COLOURS[number],
-    )  # fmt: skip
+    )
 axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
 axis.set_xticks(line.index, [f"{lr:g}" for lr in line.index])
 axis.minorticks_off()
@@ -786,7 +786,7 @@ for number, side in enumerate(fields[:5]):
 left.legend(
     ncol=5, loc="upper center", bbox_to_anchor=(0.5, -0.01), fontsize=9,
     handlelength=0.8, handletextpad=0.4, columnspacing=0.8, frameon=False,
-)  # fmt: skip
+)
 left.axis("off")
 left.set_title("fields of convolutions 1 to 5")
 field = influences[3]
