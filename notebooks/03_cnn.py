@@ -110,15 +110,8 @@ FAST_CHANGES = budget(full={}, fast={"batch_size": 64, "lr": 0.05})
 # A **[kernel](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#kernel)** is a small grid of numbers, here 3 × 3. Lay it on the top left corner of the image. Multiply each kernel number by the pixel under it and add up the nine products: that sum is one pixel of the output. Move the kernel one pixel to the right and do it again, until the whole image is covered. This is a **[convolution](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#convolution)**, and its output is called a **[feature map](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#feature-map)**.
 
 # %%
-tiny = torch.tensor(
-    [
-        [0, 0, 1, 1, 1],
-        [0, 0, 1, 1, 1],
-        [0, 1, 1, 1, 0],
-        [0, 1, 1, 0, 0],
-        [1, 1, 1, 0, 0],
-    ]
-).float()
+rows = "00111", "00111", "01110", "01100", "11100"
+tiny = torch.tensor([[float(number) for number in row] for row in rows])
 sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
 print((sobel * tiny[:3, :3]).sum())
 
@@ -472,11 +465,6 @@ class YourCNN(nn.Module):
         return self.head(x)  # N × 10 logits
 
 
-# %%
-torch.manual_seed(0)
-yours = YourCNN(1, 10).to(device)
-print(yours)
-
 # %% [markdown]
 # The loop is that of chapter 2, shortened to what counts. It never asks what kind of model it trains.
 
@@ -511,6 +499,8 @@ train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
 val_loader = DataLoader(val_set, batch_size=500)
 
 # %%
+torch.manual_seed(0)
+yours = YourCNN(channels=1, num_classes=10).to(device)
 optimizer = torch.optim.Adam(yours.parameters(), lr=3e-3)
 for epoch in range(3):
     train_one_epoch(yours, train_loader, optimizer)
