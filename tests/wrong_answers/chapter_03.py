@@ -164,68 +164,6 @@ def max_pool(maps):
         ),
     },
     "3.4": {
-        "forgets batch normalisation": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = 0
-    for width in widths:
-        count += channels * width * 9
-        channels = width
-    return count + channels * classes + classes
-""",
-            "batch normalisation learns too",
-        ),
-        "counts running means": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = 0
-    for width in widths:
-        count += channels * width * 9 + 4 * width
-        channels = width
-    return count + channels * classes + classes
-""",
-            "not learned",
-        ),
-        "gives the convolutions a bias": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = 0
-    for width in widths:
-        count += (channels * 9 + 1) * width + 2 * width
-        channels = width
-    return count + channels * classes + classes
-""",
-            "no bias",
-        ),
-        "forgets the bias at the end": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = 0
-    for width in widths:
-        count += channels * width * 9 + 2 * width
-        channels = width
-    return count + channels * classes
-""",
-            "one number a class",
-        ),
-        "shows the image to every layer": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = sum(channels * width * 9 + 2 * width for width in widths)
-    return count + widths[-1] * classes + classes
-""",
-            "one before",
-        ),
-        "gives a kernel one slice": (
-            """
-def number_of_parameters(channels, widths, classes):
-    count = sum(width * 9 + 2 * width for width in widths)
-    return count + widths[-1] * classes + classes
-""",
-            "for every channel",
-        ),
-    },
-    "3.5": {
         "no strides": ("strides = [1, 1, 1, 1, 1]", "11 pixels"),
         "a stride where it does nothing": ("strides = [1, 1, 1, 1, 2]", "11 pixels"),
         "a stride spreads its own layer": ("strides = [1, 2, 1, 1, 2]", "not its own layer"),
@@ -234,71 +172,137 @@ def number_of_parameters(channels, widths, classes):
         "a stride for each pixel": ("strides = [23]", "five strides"),
         "a stride of three": ("strides = [3, 1, 1, 1, 1]", "1 or 2"),
     },
+    "3.5": {
+        "not trained": (
+            """
+def learned_by_heart(images, labels):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 676, 10))
+""",
+            "has it been trained",
+        ),
+        "no convolution": (
+            """
+def learned_by_heart(images, labels):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    return model
+""",
+            "no convolution",
+        ),
+        "softmax in the model": (
+            """
+def learned_by_heart(images, labels):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 676, 10), nn.Softmax(dim=1)
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(50):
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model
+""",
+            "1.46",
+        ),
+        "running means that lag behind": (
+            """
+def learned_by_heart(images, labels):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 676, 10)
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(6):
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model
+""",
+            "running means",
+        ),
+        "stops too early": (
+            """
+def learned_by_heart(images, labels):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 676, 10))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(6):
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model
+""",
+            "more steps",
+        ),
+    },
     "3.6": {
-        "forgets eval": (
+        "forgets the pooling": (
             """
-def mended_accuracy(model, images, labels, batch_size):
-    right = 0
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            logits = model(images[start : start + batch_size])
-            right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
-    return right / len(images)
+predicted = [(32, 28, 28), 13578, 2822720]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
 """,
-            "training mode",
+            "halves",
         ),
-        "eval without brackets": (
+        "forgets the biases": (
             """
-def mended_accuracy(model, images, labels, batch_size):
-    model.eval
-    shares = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            logits = model(images[start : start + batch_size])
-            right = logits.argmax(dim=1) == labels[start : start + batch_size]
-            shares.append(right.float().mean())
-    return sum(shares) / len(shares)
+predicted = [(32, 7, 7), 13520, 2822720]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
 """,
-            "with brackets",
+            "biases",
         ),
-        "a mean of means": (
+        "gives a kernel one slice": (
             """
-def mended_accuracy(model, images, labels, batch_size):
-    model.eval()
-    shares = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            logits = model(images[start : start + batch_size])
-            right = logits.argmax(dim=1) == labels[start : start + batch_size]
-            shares.append(right.float().mean())
-    return sum(shares) / len(shares)
+predicted = [(32, 7, 7), 1578, 2822720]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
 """,
-            "counts too much",
+            "slice",
         ),
-        "does not divide": (
+        "counts weights instead of work": (
             """
-def mended_accuracy(model, images, labels, batch_size):
-    model.eval()
-    right = 0
-    for start in range(0, len(images), batch_size):
-        logits = model(images[start : start + batch_size])
-        right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
-    return right
+predicted = [(32, 7, 7), 13578, 13520]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
 """,
-            "divide by all images",
+            "every place",
         ),
-        "leaves out the last batch": (
+        "lets the second work on all pixels": (
             """
-def mended_accuracy(model, images, labels, batch_size):
-    model.eval()
-    right = count = 0
-    for start in range(0, len(images) - batch_size + 1, batch_size):
-        logits = model(images[start : start + batch_size])
-        right += (logits.argmax(dim=1) == labels[start : start + batch_size]).sum()
-        count += batch_size
-    return right / count
+predicted = [(32, 7, 7), 13578, 10349120]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
 """,
-            "left out",
+            "14 × 14",
+        ),
+        "builds the original": (
+            """
+predicted = [(32, 7, 7), 13578, 2822720]
+def changed_network():
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(64, 10),
+    )
+""",
+            "you predicted",
+        ),
+        "forgets the padding": (
+            """
+predicted = [(32, 7, 7), 13578, 2822720]
+def changed_network():
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 10),
+    )
+""",
+            "padding of 2",
         ),
     },
     "3.7": {
@@ -323,7 +327,7 @@ def trained_network(data):
         "no convolution": (
             """
 def trained_network(data):
-    model = build_model("softmax", data.image_shape, data.num_classes)
+    model = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(14 * 14, 10))
     fit(model, data, TrainingConfig(epochs=5), device=device, progress=False)
     return model
 """,
