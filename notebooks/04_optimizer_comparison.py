@@ -17,16 +17,16 @@
 #
 # After this chapter you can
 #
-# - write SGD, momentum, Nesterov, RMSprop, Adam and AdamW, and test them against PyTorch to the last bit,
-# - find a learning rate with one short run, and check it against a grid,
-# - draw five schedules and say what each does to the steps,
-# - explain when weight decay and an L2 penalty are the same, and when not,
-# - compare optimizers fairly: equal budgets, a learning rate tuned for each, several seeds,
-# - say which differences your seeds can tell apart, and which they cannot.
+# - say in which kind of loss plain gradient descent fails, and how momentum, RMSprop and Adam answer it,
+# - write each of these rules in three or four lines, and find it again in `torch.optim`,
+# - find a range of good learning rates with one short run,
+# - use a schedule of `torch.optim.lr_scheduler` in a training loop,
+# - say when weight decay and an L2 penalty are the same, and when not,
+# - compare optimizers fairly, and say what your seeds can tell apart and what they cannot.
 #
 # **Before you start**: chapters 2 and 3. You should know the training loop, and what a gradient is.
 #
-# **Time**: read about 45 minutes; the full run takes <!-- result:chapters.04.full_seconds|minutes -->5 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->30 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 40 more; the full run takes <!-- result:chapters.04.full_seconds|minutes -->5 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->30 s<!-- /result -->.
 #
 # **The question**: which optimizer should I use, and at which learning rate?
 
@@ -58,10 +58,10 @@ if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "he
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))
 
-# %%
+# %% tags=["hide-input"]
 import math
 from dataclasses import replace
-from itertools import count
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,542 +69,551 @@ import pandas as pd
 import torch
 from IPython.display import display
 from torch.nn import functional as F
+from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR, LambdaLR, LinearLR, OneCycleLR, SequentialLR, StepLR,
+)
 
 from helpers.data import load
 from helpers.exercises import grade
+from helpers.exercises.chapter_04 import draw_curves
 from helpers.models import build_model, count_parameters
 from helpers.notebook import budget, confirm, explore, record
-from helpers.plots import COLOURS, MARKERS, use_style
+from helpers.plots import COLOURS, MARKERS, plot_histories, use_style
 from helpers.recipes import TrainingConfig
-from helpers.training import best_device, evaluate, fit, make_optimizer, make_scheduler
+from helpers.training import best_device, evaluate, fit, make_optimizer
 
 use_style()
 device = best_device()
-
-# %%
+EPOCHS, LONG, CNN_EPOCHS = budget(full=(4, 12, 3), fast=(2, 3, 1))
 mnist, cifar10 = load("mnist"), load("cifar10")
 digits = mnist.subset(budget(full=8_000, fast=1_200)).to(device)
-print("image shapes:", mnist.image_shape, cifar10.image_shape)
+photos = cifar10.subset(budget(full=3_000, fast=300)).to(device)
 
 # %% [markdown]
 # ## One step down
 #
-# Chapter 2 ended its loop with `optimizer.step()`. The **optimizer** is the rule that turns gradients into new weights. The simplest rule is **SGD**, *stochastic gradient descent*: take a small step against the gradient. *Stochastic* means that the gradient comes from a random batch, not from all images.
+# Chapter 2 ended its loop with `optimizer.step()`. The **optimizer** is the rule that turns gradients into new weights. You know the simplest rule:
 #
-# How small is a step? The **learning rate** decides: it is the number that multiplies the gradient.
+# $$w \leftarrow w - \eta\, g$$
 #
-# To see steps we need a loss with only two weights. Picture a long, narrow valley: steep across, flat along. The loss of a network has steep and flat directions too, only many more of them.
+# The **learning rate** $\eta$ (eta) decides how long a step is. If the gradient $g$ comes from *all* training images, this is **gradient descent**. If it comes from one random batch, it is **stochastic gradient descent**, [SGD](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#sgd). *Stochastic* means: with chance in it. The gradient of a batch points roughly the right way, and costs far less.
 #
-# The lines below are **contours**: all points of one line have the same loss. The gradient is at right angles to them.
-#
-# **Think first**: the picture is drawn at four learning rates. What will happen when the rate is too low? And when it is too high?
+# To see the steps alone, we leave chance out and take a loss with only two weights: a long, narrow valley.
 
-# %% mystnb={"image": {"alt": "Four pictures of one valley with the path of SGD. At 0.01 it creeps and stays far from the minimum. At 0.05 it drops to the floor at once, then creeps along it. At 0.095 it zigzags across the valley and comes nearest. At 0.101 the zigzag grows."}}
+# %%
+curvature = torch.tensor([0.2, 20.0])  # along the valley, across it
+START = torch.tensor([-4.0, 1.0])
+
+
 def valley(w):
-    return 0.5 * w[0] ** 2 + 10 * w[1] ** 2
+    return (curvature * w**2).sum(dim=-1) / 2
 
 
 def gradient(w):
-    return torch.stack([w[0], 20 * w[1]])
+    return curvature * w
+
+# %% [markdown]
+# **Curvature** says how fast the gradient grows as you walk. Here it is a hundred times higher across the valley than along it. The ratio of the largest to the smallest curvature is called the **[condition number](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#condition-number)**. A network has as many directions as weights, some steep and some nearly flat.
+#
+# Now a rule, and a walk by it. A rule gets the weights, the gradient, a `memory` (a dictionary, empty at first) and the rate. It returns the new weights. Plain descent remembers nothing.
+
+# %%
+def descent(w, g, memory, lr):
+    return w - lr * g
 
 
-def draw_valley(axis):
+def walk(rule, lr, steps=50, start=START, gradient=gradient):
+    """The weights after every step of a rule, from the start on."""
+    w, memory, path = start, {}, [start]
+    for _ in range(steps):
+        w = rule(w, gradient(w), memory, lr)
+        path.append(w)
+    return torch.stack(path)
+
+# %% [markdown]
+# The lines below are **contours**: all points of one line have the same loss. The gradient is at right angles to them, so it points *across* the valley, hardly ever along it. The star is the minimum.
+#
+# **Think first**: the same start at four learning rates. What happens when the rate is too low? What when it is too high?
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four pictures of one long valley with the path of gradient descent. At 0.01 it slides to the floor and stays far from the minimum. At 0.05 it drops to the floor at once, then creeps. At 0.095 it zigzags across the valley and creeps. At 0.101 the zigzag grows."}}
+def draw_valley(axis, path, colour=COLOURS[3], marker="o"):
     x, y = torch.meshgrid(
-        torch.linspace(-4.6, 2.6, 90), torch.linspace(-1.6, 1.6, 90), indexing="ij"
+        torch.linspace(-4.6, 2.6, 200), torch.linspace(-1.6, 1.6, 200), indexing="ij"
     )
-    loss = valley(torch.stack([x, y]))
-    levels = [0, 0.3, 1.2, 3, 6, 10, 15, 22, 30, 40]
-    axis.contourf(x, y, loss, levels=levels, cmap="Blues_r", alpha=0.4)
-    axis.contour(x, y, loss, levels=levels, colors="0.6", linewidths=0.6)
+    levels = [0.05, 0.3, 1, 2.5, 5, 9, 14, 20]
+    loss = valley(torch.stack([x, y], dim=-1))
+    axis.contour(x, y, loss, levels=levels, colors="0.7", linewidths=0.7)
+    axis.plot(*path.T, color=colour, marker=marker, markersize=3.5, linewidth=1.2)
     axis.plot(0, 0, "k*", markersize=11)
-    axis.set(xlim=(-4.6, 2.6), ylim=(-1.6, 1.6))
+    axis.set(xlim=(-4.6, 2.6), ylim=(-1.6, 1.6), aspect="equal")
     axis.set(xlabel="flat weight", ylabel="steep weight")
 
 
-def draw_path(axis, lr):
-    draw_valley(axis)
-    path = [torch.tensor([-4.0, 1.0])]
-    for _ in range(25):
-        path.append(path[-1] - lr * gradient(path[-1]))
-    axis.plot(*torch.stack(path).T, "o-", color=COLOURS[3], markersize=4, linewidth=1.2)
+def draw_descent(axis, lr):
+    draw_valley(axis, walk(descent, lr, steps=25))
 
 
 values = (0.005, 0.01, 0.02, 0.05, 0.08, 0.095, 0.1, 0.101)
-display(explore(draw_path, values, "learning rate", shown=(0.01, 0.05, 0.095, 0.101)))
+shown = (0.01, 0.05, 0.095, 0.101)
+display(explore(draw_descent, values, "learning rate", shown))
 plt.close("all")
 
+# %%
+print("rate    flat weight   steep weight   loss after 50 steps")
+for lr in (0.010, 0.050, 0.090, 0.099, 0.101):
+    w = walk(descent, lr)[-1]
+    print(f"{lr:.3f}   {w[0]:8.3f}   {w[1]:12.3f}   {valley(w):14.3f}")
+
 # %% [markdown]
-# Too low, and the weights hardly move along the flat direction. Too high, and they jump from one wall to the other. There is a sharp limit. In the steep direction the gradient is $20\,w$, so one step multiplies $w$ by $1 - 20\,\eta$, where $\eta$ (eta) is the learning rate. The weight shrinks only while this factor lies between $-1$ and $1$, that is for $\eta < 0.1$.
+# No rate gets there. In the steep direction the gradient is $20\,w$, so a step multiplies $w$ by $1 - 20\,\eta$. The weight shrinks only while this factor lies between $-1$ and $1$, that is for $\eta < 0.1$. In general a direction of curvature $c$ allows $\eta < 2/c$. **So the steepest direction sets the limit.** At that limit the flat weight loses at most 2 % a step: $1 - 0.2 \cdot 0.1 = 0.98$.
 #
-# In general, a direction of **curvature** $c$ (how fast the gradient grows when you walk) allows $\eta < 2/c$. So the steepest direction sets the limit, and the flat ones have to wait. All other optimizers are answers to this one problem.
+# All other optimizers are answers to this one problem. There are two ideas: remember the *direction*, or give *each weight its own step*.
+#
+# ## Remember the direction: momentum
+#
+# Look at the zigzag. Across the valley the gradient changes its sign at every step. Along the valley it always has the same sign. So add up the gradients: the swings cancel, the small pushes along the valley pile up. The sum is called the velocity $v$, and this is **[momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#momentum)**, like that of a ball. So that old gradients fade, the velocity keeps only the share $\mu = 0.9$ in each step:
+#
+# $$v \leftarrow \mu v + g \qquad w \leftarrow w - \eta\, v$$
+#
+# To test our rules, we let the optimizers of `torch.optim` walk through the same valley, in the loop you know:
 
 # %%
-for lr, shrinks in ((0.099, True), (0.101, False)):
-    w = torch.tensor([-4.0, 1.0])
-    for _ in range(100):
-        w = w - lr * gradient(w)
-    verb = "shrinks" if shrinks else "grows"
-    confirm((w[1].abs() < 1) == shrinks, f"at rate {lr} the steep weight {verb}")
-
-# %% [markdown]
-# ## What an optimizer can remember
-#
-# All optimizers get the same thing, the gradient $g$, and change the weights $w$. They differ in what they remember.
-#
-# **[Momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#momentum)** remembers a velocity $v$. A ball that rolls down the valley is slowed by friction, but keeps going in a direction that was good for several steps. Swings across the valley cancel, steps along it add up. With $\mu = 0.9$, one steady gradient adds up to ten times its size.
-#
-# **[Adam](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adam)** remembers two running means: $m$ of the gradients, and $s$ of their squares. A **running mean** mixes a little of the new value into the old mean: $m \leftarrow \beta m + (1-\beta)\,g$. Both start at 0, so at first they are too small. Dividing by $1-\beta^t$ at step $t$ mends exactly that: the **bias correction**.
-#
-# Here is what they remember when the gradient is 1 at every step:
-
-# %% mystnb={"image": {"alt": "Two panels. Left: the velocity rises from 1 and levels off just below 10. Right: Adam's running mean starts at 0.1 and creeps up to 1; with the correction it is 1 from the first step."}}
-steps = np.arange(1, 51)
-velocity, running = [0.0], [0.0]
-for _ in steps:
-    velocity.append(0.9 * velocity[-1] + 1)
-    running.append(0.9 * running[-1] + 0.1 * 1)
-corrected = np.array(running[1:]) / (1 - 0.9**steps)
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.7))
-left.plot(steps, velocity[1:], color=COLOURS[0])
-left.axhline(10, color="0.6", linestyle=":")
-left.set(xlabel="step", ylabel="velocity", title="momentum", ylim=(0, 11))
-right.plot(steps, running[1:], color=COLOURS[1], linestyle="--", label="as it is")
-right.plot(steps, corrected, color=COLOURS[2], label="corrected")
-right.set(xlabel="step", ylabel="running mean", title="Adam", ylim=(0, 1.1))
-right.legend()
-plt.show()
-confirm(9.9 < velocity[-1] < 10,
-        "a steady gradient adds up to nearly ten times its size")
-confirm(np.allclose(corrected, 1),
-        "with the correction the mean is right from step 1 on")
-
-# %% [markdown]
-# ## Six rules in the open
-#
-# As formulas, each line to be done at every step (all operations for each weight by itself):
-#
-# | Optimizer | Remembers | Rule |
-# |---|---|---|
-# | SGD | nothing | $w \leftarrow w - \eta\, g$ |
-# | Momentum | velocity | $v \leftarrow \mu v + g$, then $w \leftarrow w - \eta\, v$ |
-# | Nesterov | velocity | $v \leftarrow \mu v + g$, then $w \leftarrow w - \eta\,(g + \mu v)$ |
-# | RMSprop | mean square | $s \leftarrow \alpha s + (1-\alpha)\, g^2$, then $w \leftarrow w - \eta\, g / (\sqrt{s} + \epsilon)$ |
-# | Adam | both means | $w \leftarrow w - \eta\, \hat m / (\sqrt{\hat s} + \epsilon)$, with corrected $\hat m$, $\hat s$ |
-# | AdamW | both means | $w \leftarrow (1 - \eta\lambda)\, w$, then as Adam |
-#
-# **Nesterov** looks one step ahead: it adds the velocity as it will be after the next slowing down. **[RMSprop](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#rmsprop)** divides every gradient by its usual size, so that flat and steep directions get steps of like size. Adam joins momentum with RMSprop. The tiny $\epsilon$ only prevents a division by zero. **AdamW** adds **weight decay**: it pulls every weight a little towards 0, with strength $\lambda$.
-#
-# Now as code. Some lines could look simpler. They are written as PyTorch writes them, because the order of operations decides how the last bit is rounded. A name that ends with `_` changes a tensor in place.
-
-# %%
-def sgd(w, g, memory, lr):
-    w.add_(g, alpha=-lr)  # w - lr * g
-
-
-def momentum(w, g, memory, lr, mu=0.9):
-    v = memory.setdefault("v", torch.zeros_like(w))
-    v.mul_(mu).add_(g)
-    w.add_(v, alpha=-lr)
-
-
-def nesterov(w, g, memory, lr, mu=0.9):
-    v = memory.setdefault("v", torch.zeros_like(w))
-    v.mul_(mu).add_(g)
-    w.add_(g.add(v, alpha=mu), alpha=-lr)
-
-
-def rmsprop(w, g, memory, lr, alpha=0.99, eps=1e-8):
-    s = memory.setdefault("s", torch.zeros_like(w))
-    s.mul_(alpha).addcmul_(g, g, value=1 - alpha)  # addcmul: s + (1 - alpha) * g * g
-    w.addcdiv_(g, s.sqrt().add_(eps), value=-lr)  # addcdiv: w - lr * g / (…)
-
-
-def adam(w, g, memory, lr, beta1=0.9, beta2=0.999, eps=1e-8):
-    memory["t"] = t = memory.get("t", 0) + 1
-    m = memory.setdefault("m", torch.zeros_like(w))
-    s = memory.setdefault("s", torch.zeros_like(w))
-    m.lerp_(g, 1 - beta1)  # for rounding: m + (1 - beta1) * (g - m)
-    s.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-    # For rounding: the corrections go into the root and the rate, not into m and s.
-    root = (s.sqrt() / (1 - beta2**t) ** 0.5).add_(eps)
-    w.addcdiv_(m, root, value=-(lr / (1 - beta1**t)))
-
-
-def adamw(w, g, memory, lr, decay=0.01, **settings):
-    w.mul_(1 - lr * decay)
-    adam(w, g, memory, lr, **settings)
-
-
-class Own:
-    """Applies one of our rules to every weight tensor, as `torch.optim` does."""
-
-    def __init__(self, parameters, rule, **settings):
-        self.weights, self.rule, self.settings = list(parameters), rule, settings
-        self.memories = [{} for _ in self.weights]
-
-    def zero_grad(self):
-        for w in self.weights:
-            w.grad = None
-
-    @torch.no_grad()
-    def step(self):
-        for w, memory in zip(self.weights, self.memories):
-            self.rule(w, w.grad, memory, **self.settings)
-
-# %% [markdown]
-# Are they right? We train two copies of one network on the same batches, one copy with our rule, one with PyTorch's optimizer. Then we compare every weight, not roughly, but **[bit for bit](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#bit-for-bit)**. (`foreach=False` asks PyTorch for its plain loop. Its faster kernels round differently.)
-
-# %%
-o = torch.optim
-pairs = {
-    "SGD": (dict(rule=sgd, lr=0.1), lambda p: o.SGD(p, lr=0.1, foreach=False)),
-    "momentum": (
-        dict(rule=momentum, lr=0.02),
-        lambda p: o.SGD(p, lr=0.02, momentum=0.9, foreach=False),
-    ),
-    "Nesterov": (
-        dict(rule=nesterov, lr=0.02),
-        lambda p: o.SGD(p, lr=0.02, momentum=0.9, nesterov=True, foreach=False),
-    ),
-    "RMSprop": (
-        dict(rule=rmsprop, lr=0.001),
-        lambda p: o.RMSprop(p, lr=0.001, foreach=False),
-    ),
-    "Adam": (dict(rule=adam, lr=0.001), lambda p: o.Adam(p, lr=0.001, foreach=False)),
-    "AdamW": (
-        dict(rule=adamw, lr=0.001),
-        lambda p: o.AdamW(p, lr=0.001, weight_decay=0.01, foreach=False),
-    ),
-}
-
-
-def endless(batches):
-    """Batches without end, in another order in every epoch."""
-    for epoch in count():
-        batches.set_epoch(epoch)
-        yield from batches
-
-
-def train_steps(make, steps=120, seed=0, extra_loss=None, dtype=torch.float32):
-    """The weights after some steps of the optimizer that `make` builds, on the CPU."""
-    model = build_model("linear", mnist.image_shape, mnist.num_classes, seed=seed)
-    model.to(dtype)
-    optimizer = make(model.parameters())
-    batches = endless(digits.to("cpu").batches("train", 64, shuffle=True, seed=seed))
-    for _, (images, labels) in zip(range(steps), batches):
-        loss = F.cross_entropy(model(images.to(dtype)), labels)
-        if extra_loss is not None:
-            loss = loss + extra_loss(model)
+def walk_torch(kind, steps=50, **settings):
+    """The same walk with an optimizer of torch.optim."""
+    w = START.clone().requires_grad_()
+    optimizer, path = kind([w], **settings), [START]
+    for _ in range(steps):
         optimizer.zero_grad()
-        loss.backward()
+        valley(w).backward()
         optimizer.step()
-    return [w.detach() for w in model.parameters()]
+        path.append(w.detach().clone())
+    return torch.stack(path)
+
+# %%
+def momentum(w, g, memory, lr, mu=0.9):
+    v = memory["v"] = mu * memory.get("v", 0) + g
+    return w - lr * v
 
 
-before = train_steps(pairs["SGD"][1], steps=0)
-for name, (settings, theirs) in pairs.items():
-    ours = train_steps(lambda p, settings=settings: Own(p, **settings))
-    same = all(torch.equal(a, b) for a, b in zip(ours, train_steps(theirs)))
-    moved = not any(torch.equal(a, b) for a, b in zip(ours, before))
-    confirm(same and moved, f"our {name} equals PyTorch's in every bit after 120 steps")
+ours, theirs = walk(momentum, 0.02), walk_torch(SGD, lr=0.02, momentum=0.9)
+print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
+print(f"loss after 50 steps: {valley(ours[-1]):.3f}")
 
 # %% [markdown]
-# There is no more to an optimizer than these lines. Now let four of them walk through the valley.
-#
-# **Think first**: SGD zigzags. What will momentum do at the bottom, where a ball would be fastest? And which rule will walk diagonally, because it gives both weights steps of the same size?
+# How much longer do the steps become? Feed momentum a gradient that is always 1:
 
-# %% mystnb={"image": {"alt": "Four panels with paths from the same start. SGD zigzags across the valley and creeps along it; momentum swings past the minimum and comes back; RMSprop and Adam set off diagonally and bend towards the minimum."}}
-walks = {"SGD": (sgd, 0.09), "momentum": (momentum, 0.02), "RMSprop": (rmsprop, 0.1)}
-walks["Adam"] = (adam, 0.3)
-paths = {}
-figure, axes = plt.subplots(2, 2, figsize=(6.4, 4.8), sharex=True, sharey=True)
-for axis, (name, (rule, lr)), colour, marker in zip(
-    axes.flat, walks.items(), (COLOURS[3], COLOURS[1], COLOURS[4], "k"), MARKERS
-):
-    w, memory, path = torch.tensor([-4.0, 1.0]), {}, [[-4.0, 1.0]]
-    for _ in range(50):
-        rule(w, gradient(w), memory, lr)
-        path.append(w.tolist())
-    paths[name] = np.array(path)
-    draw_valley(axis)
-    axis.plot(*paths[name].T, color=colour, marker=marker, markersize=4, linewidth=1.2)
+# %%
+v = 0
+for step in range(1, 51):
+    v = 0.9 * v + 1
+    if step in (1, 2, 5, 10, 20, 50):
+        print(f"step {step:2d}: velocity {v:.2f}")
+
+# %% [markdown]
+# The velocity grows to $1/(1-\mu) = 10$ times the gradient. That is why momentum usually wants a *lower* learning rate than plain SGD. (It could bear a higher one: the swings cancel, and the limit across the valley rises from $2/c$ to $2(1+\mu)/c$.)
+#
+# **[Nesterov momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nesterov-momentum)** is the same with one look ahead. The velocity will be slowed down and used again in the next step anyway. So it counts that next share $\mu v$ now:
+
+# %%
+def nesterov(w, g, memory, lr, mu=0.9):
+    v = memory["v"] = mu * memory.get("v", 0) + g
+    return w - lr * (g + mu * v)
+
+
+ours = walk(nesterov, 0.02)
+theirs = walk_torch(SGD, lr=0.02, momentum=0.9, nesterov=True)
+print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
+print(f"loss after 50 steps: {valley(ours[-1]):.3f}")
+
+# %% [markdown]
+# ## Each weight its own step: RMSprop
+#
+# The other idea: the steep weight has large gradients and wants short steps; the flat weight has small gradients and wants long ones. So divide each gradient by its own usual size. What is usual? A **[running mean](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#running-mean)** $s$ of the squares, which mixes a little of each new value into the old mean. The root of such a mean square gives **[RMSprop](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#rmsprop)** its name (*root mean square*):
+#
+# $$s \leftarrow \alpha s + (1-\alpha)\, g^2 \qquad w \leftarrow w - \eta\, \frac{g}{\sqrt{s} + \epsilon}$$
+#
+# Everything here is done for each weight by itself. The tiny $\epsilon$ (epsilon) only prevents a division by zero.
+
+# %%
+def rmsprop(w, g, memory, lr, alpha=0.99, eps=1e-8):
+    s = memory["s"] = alpha * memory.get("s", 0) + (1 - alpha) * g**2
+    return w - lr * g / (s.sqrt() + eps)
+
+
+ours, theirs = walk(rmsprop, 0.1), walk_torch(RMSprop, lr=0.1)
+print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
+print(f"loss after 50 steps: {valley(ours[-1]):.3f}")
+print("first step:", (ours[1] - ours[0]).numpy().round(2) + 0.0)
+
+# %% [markdown]
+# The first step is equally long in both directions, although one gradient is 25 times the other. But it is 1.0, ten times the rate. The running mean starts at 0, so at first it is far too small, and dividing by something too small makes the step too long.
+#
+# ## Both ideas: Adam
+#
+# **[Adam](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adam)** joins the two. It remembers a running mean $m$ of the gradients, as momentum does, and a running mean $s$ of their squares, as RMSprop does. And it mends the start. After $t$ steps a running mean with the share $\beta$ has reached only the part $1-\beta^t$ of what it should be. So divide by just that: the **bias correction**. Here is a gradient of 1 at every step again:
+
+# %%
+m = 0
+for t in range(1, 51):
+    m = 0.9 * m + 0.1 * 1
+    if t in (1, 2, 5, 20, 50):
+        print(f"step {t:2d}: running mean {m:.2f}, corrected {m / (1 - 0.9**t):.2f}")
+
+# %%
+def adam(w, g, memory, lr):
+    t = memory["t"] = memory.get("t", 0) + 1
+    m = memory["m"] = 0.9 * memory.get("m", 0) + 0.1 * g
+    s = memory["s"] = 0.999 * memory.get("s", 0) + 0.001 * g**2
+    m, s = m / (1 - 0.9**t), s / (1 - 0.999**t)
+    return w - lr * m / (s.sqrt() + 1e-8)
+
+
+ours, theirs = walk(adam, 0.3), walk_torch(Adam, lr=0.3)
+print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
+print("first step:", (ours[1] - ours[0]).numpy().round(2) + 0.0)
+
+# %% [markdown]
+# Adam's first step is as long as the learning rate in *every* weight, whatever the gradient. So its rates are of another order than those of SGD. The name is short for *adaptive moment estimation*, and each word comes from the valley:
+#
+# | Word | What it is in the rule | Which trouble it answers |
+# |---|---|---|
+# | moment | $m$, the mean of the gradients (the first moment) | the zigzag across the valley |
+# | adaptive | $\sqrt{s}$, each weight's usual gradient (from the second moment) | steep and flat weights want different steps |
+# | estimation | the means are estimated from the steps so far, and corrected for their start at 0 | a first step of the wrong length |
+#
+# The shares 0.9 and 0.999 are called $\beta_1$ and $\beta_2$ (beta).
+#
+# **[AdamW](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adamw)** adds one more line: it shrinks every weight a little before each step. This pull towards 0 is called **[weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**. A section below shows what it is for.
+
+# %%
+def adamw(w, g, memory, lr, decay=0.01):
+    w = (1 - lr * decay) * w
+    return adam(w, g, memory, lr)
+
+
+ours, theirs = walk(adamw, 0.3), walk_torch(AdamW, lr=0.3, weight_decay=0.01)
+print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
+
+# %% [markdown]
+# There is no more to an optimizer than these lines. Here they walk side by side.
+#
+# **Think first**: which rule will swing past the minimum like a ball? Which will set off diagonally, because both weights get steps of the same length?
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Five paths through the valley from one start, and their losses by step. Gradient descent zigzags and stops far from the minimum. Momentum and Nesterov swing across the floor at first, then run along it. RMSprop and Adam set off diagonally; RMSprop reaches the minimum, Adam swings around it. In the sixth panel the loss of gradient descent stays highest."}}
+walks = {
+    "gradient descent": (descent, 0.09), "momentum": (momentum, 0.02),
+    "Nesterov": (nesterov, 0.02), "RMSprop": (rmsprop, 0.1), "Adam": (adam, 0.3),
+}
+figure, axes = plt.subplots(3, 2, figsize=(6.4, 5.6))
+tints = (COLOURS[3], COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[0])
+for axis, name, colour, marker in zip(axes.flat, walks, tints, MARKERS):
+    rule, lr = walks[name]
+    path = walk(rule, lr)
+    draw_valley(axis, path, colour, marker)
     axis.set_title(f"{name}, rate {lr:g}")
     axis.label_outer()
+    axes[2, 1].plot(valley(path).clamp(min=1e-6), color=colour, label=name)
+axes[2, 1].set(yscale="log", xlabel="step", ylabel="loss", title="all five")
 plt.show()
 
+# %% [markdown]
+# Is that a matter of the rates we picked? Now each rule runs at 36 rates, and its best one counts. The last column turns the valley by 45 degrees, so that it lies across both weights.
+
 # %%
-crossings = {n: int((np.diff(np.sign(p[:12, 1])) != 0).sum()) for n, p in paths.items()}
-confirm(crossings["SGD"] == 11, "SGD crosses the valley at each of its first 11 steps")
-confirm(paths["momentum"][:, 0].max() > 0.5, "momentum swings past the minimum")
-first = np.abs(paths["Adam"][1] - paths["Adam"][0])
-confirm(np.allclose(first, 0.3, atol=1e-3), "Adam's first step is the rate, both ways")
-first = np.abs(paths["RMSprop"][1] - paths["RMSprop"][0])
-confirm(np.allclose(first, 1, atol=1e-3), "RMSprop's first step is ten times its rate")
+turn = torch.tensor([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
+rates = 10.0 ** np.linspace(-3, 0.5, 36)
+
+
+def turned_gradient(w):
+    return turn @ gradient(turn.T @ w)
+
+
+def best_losses(rule):
+    straight = [valley(walk(rule, lr)[-1]) for lr in rates]
+    turned = [walk(rule, lr, 50, turn @ START, turned_gradient)[-1] for lr in rates]
+    return min(straight).item(), min(valley(w @ turn) for w in turned).item()
+
+# %%
+best_loss = {name: best_losses(rule) for name, (rule, _) in walks.items()}
+print("best loss in 50 steps    straight    turned")
+for name, (straight, turned) in best_loss.items():
+    print(f"{name:24s} {straight:8.5f}   {turned:8.5f}")
+others = [losses[0] for name, losses in best_loss.items() if name != "gradient descent"]
+confirm(max(others) < best_loss["gradient descent"][0] / 10,
+        "every rule that remembers ends ten times lower than plain descent")
 
 # %% [markdown]
-# Adam's first step is as long as the learning rate in *every* weight, whatever the gradient. That is why its rates are of another order than those of SGD. RMSprop has no bias correction: its mean square starts too small, so its first step is too long.
+# Plain descent and momentum do not care how the valley lies. RMSprop does: a step of its own for each *weight* helps only where the valley runs along the weights. In the turned valley that idea alone is worth nothing; Adam still has its momentum. In a network valleys lie in all directions, so no picture can tell which rule is best. That takes a measurement.
+#
+# ## What it costs: memory
+#
+# What a rule remembers has to be stored, one or two numbers for each weight. PyTorch keeps them in `optimizer.state`:
+
+# %%
+images, labels = next(iter(digits.batches("train", 64)))
+makers = {
+    "SGD": lambda p: SGD(p, lr=0.1), "momentum": lambda p: SGD(p, lr=0.1, momentum=0.9),
+    "RMSprop": lambda p: RMSprop(p, lr=0.001), "Adam": lambda p: Adam(p, lr=0.001),
+}
+for name, make in makers.items():
+    model = build_model("linear", mnist.image_shape, mnist.num_classes).to(device)
+    optimizer = make(model.parameters())
+    F.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    kept = [x for state in optimizer.state.values() for x in state.values()]
+    total = sum(x.numel() for x in kept if torch.is_tensor(x) and x.dim() > 0)
+    print(f"{name:9s} keeps {total / count_parameters(model):.1f} numbers a weight")
+
+# %% [markdown]
+# For our networks that is nothing. A model with a billion weights of four bytes takes 4 GB, its gradients another 4 GB, and Adam's two means 8 GB more.
 #
 # ## The learning rate in one short run
 #
 # Before trying many rates, one cheap look. In the **[learning-rate range test](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate-range-test)** (Smith, 2015) the rate rises from tiny to huge within one short run, each step by the same factor. At first nothing happens. Then the loss falls. At last it explodes. The useful rates lie where it falls.
 #
-# As a formula, for step $k$ of $K$ from $\eta_0$ to $\eta_1$: $\eta_k = \eta_0\,(\eta_1/\eta_0)^{k/(K-1)}$.
-#
-# The loss of single batches jumps. So we draw a running mean of it, with the bias correction that you know from Adam.
-#
-# **Think first**: Adam's steps have about the size of the learning rate, whatever the gradient. Will its loss explode at a higher rate than that of SGD, or at a lower one?
+# From here on, `fit` and `make_optimizer` of the course's helpers do what you have done by hand: the loop of chapter 2, and the optimizers of `torch.optim`. The contenders:
 
 # %%
 OPTIMIZERS = {
     "SGD": {"optimizer": "sgd", "momentum": 0.0},
     "SGD + momentum": {"optimizer": "sgd", "momentum": 0.9},
+    "SGD + Nesterov": {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
     "Adam": {"optimizer": "adam"},
-    "AdamW": {"optimizer": "adamw", "weight_decay": 0.01},
 }
-base = TrainingConfig(epochs=budget(full=4, fast=2), batch_size=64)
+base = TrainingConfig(epochs=EPOCHS, batch_size=64)
 
+# %% [markdown]
+# The rate stands in `optimizer.param_groups`, so a loop may change it before each step. The loss of single batches jumps; we draw a running mean of it, with Adam's bias correction.
+#
+# **Think first**: Adam's steps have about the length of the rate, whatever the gradient. Will its loss explode at a higher rate than that of SGD, or at a lower one?
 
+# %%
 def range_test(settings, lowest=1e-5, highest=10.0, steps=150):
     """Rates and smoothed losses of one run in which the rate rises."""
     model = build_model("linear", mnist.image_shape, mnist.num_classes).to(device)
-    optimizer = make_optimizer(model, replace(base, lr=lowest, **settings))
-    batches = endless(digits.batches("train", base.batch_size, shuffle=True))
-    rates, losses, running = [], [], 0.0
-    for k, (images, labels) in zip(range(steps), batches):
-        rate = lowest * (highest / lowest) ** (k / (steps - 1))
+    optimizer = make_optimizer(model, replace(base, **settings))
+    batches = cycle(digits.batches("train", 64, shuffle=True))
+    rates, losses, mean = np.geomspace(lowest, highest, steps), [], 0.0
+    for t, (rate, (images, labels)) in enumerate(zip(rates, batches), start=1):
         optimizer.param_groups[0]["lr"] = rate
         loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        running = 0.9 * running + 0.1 * loss.item()
-        rates.append(rate)
-        losses.append(running / (1 - 0.9 ** (k + 1)))
+        mean = 0.9 * mean + 0.1 * loss.item()
+        losses.append(mean / (1 - 0.9**t))
         if not losses[-1] < 2 * losses[0]:
             break  # exploded: nothing more to learn from this run
-    return np.array(rates), np.array(losses)
+    return rates[: len(losses)], np.array(losses)
 
 
 tests = {name: range_test(settings) for name, settings in OPTIMIZERS.items()}
-suggested = {n: rates[losses.argmin()] / 10 for n, (rates, losses) in tests.items()}
 
-# %% mystnb={"image": {"alt": "Loss against learning rate on a logarithmic axis. Each curve is flat at about 2.3, falls, and rises steeply. Adam and AdamW fall and rise at much lower rates than SGD. A marker shows the rate that is read off."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Loss against learning rate on a logarithmic axis. Each curve is flat at about 2.3, falls, and rises steeply. Adam falls and rises at much lower rates than plain SGD; momentum and Nesterov lie between. A filled marker shows a tenth of the rate at the minimum, an open one the steepest descent."}}
 figure, axis = plt.subplots(figsize=(6.4, 3.3))
-lines = ("-", "--", "-.", ":")
+tenth, steepest = {}, {}
 for (name, (rates, losses)), colour, style, marker in zip(
-    tests.items(), COLOURS, lines, MARKERS
+    tests.items(), COLOURS, ("-", "--", ":", "-."), MARKERS
 ):
+    low = losses.argmin()
+    tenth[name] = rates[low] / 10
+    steepest[name] = rates[np.gradient(losses[: low + 1]).argmin()]
     axis.plot(rates, losses, style, color=colour, label=name)
-    at = np.abs(np.log(rates / suggested[name])).argmin()
-    axis.plot(rates[at], losses[at], marker, color=colour, markersize=9)
-axis.set(xscale="log", xlabel="learning rate (rises during the run)")
-axis.set(ylabel="smoothed loss (nats)", ylim=(0, 4), title="marker: the rate read off")
-axis.legend()
+    for rate, fill in ((tenth[name], colour), (steepest[name], "white")):
+        at = np.abs(np.log(rates / rate)).argmin()
+        axis.plot(rates[at], losses[at], marker, color=colour, mfc=fill, markersize=8)
+axis.set(xscale="log", xlabel="learning rate (rises during the run)", ylim=(0, 3.2))
+axis.set_ylabel("smoothed loss")
+axis.set_title("filled: a tenth of the minimum · open: steepest")
+axis.legend(loc="lower left")
 plt.show()
-
-# %%
-for name, rate in suggested.items():
-    print(f"{name:15s} rate read off: {rate:.5f}")
-confirm(suggested["Adam"] < suggested["SGD"] / 5,
-        "Adam wants a far lower rate than SGD")
+print("rate read off    a tenth of the minimum   steepest descent")
+for name in OPTIMIZERS:
+    print(f"{name:16s} {tenth[name]:12.4f} {steepest[name]:20.4f}")
 
 # %% [markdown]
-# How do you read a rate off? At the lowest point the loss is about to explode, so for a whole run that rate is a risk. A common habit is to take **a tenth of it**. That is a rule of thumb. The grid that comes next will tell whether it was a good one. (The curves of Adam and AdamW nearly coincide: in so short a run, weight decay does little.)
+# Adam falls and explodes first. A step of 0.1 in *every* weight is enormous, as most weights are smaller than that. SGD multiplies small gradients, so its rates may be far higher.
+#
+# How do you read a rate off? Not at the lowest point itself: the run has reached it step by step, and a whole run at that rate may well explode. Two habits are common. One takes **a tenth of the rate at the minimum**. The other takes the rate of the **steepest descent**; fastai and Lightning's `lr_find` suggest that one. Both are rules of thumb, and they differ. Which one was better here? The next section tries all rates.
 #
 # ## A fair comparison
 #
 # Here is how a comparison goes wrong: pick one learning rate, try all optimizers at it, crown the winner. The winner is the one whom that rate suits. So every optimizer gets
 #
-# - the same model, the same images, the same number of epochs, the same batch size,
+# - the same model, images, number of epochs and batch size,
 # - the same **[grid of learning rates](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#grid-search)** (a list fixed beforehand), and is judged at its own best one,
-# - the same three seeds. We report mean ± **sample standard deviation** (the spread of single runs, divided by $n-1$),
-# - judgement on the **validation** split.
+# - the same three seeds,
+# - judgement on the **validation** split. A run counts with its best epoch.
 #
 # The model is the network of chapter 2 with hidden layers 120 and 84. The steps of the grid are about a factor of three.
 
 # %%
-LEARNING_RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+LEARNING_RATES = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 SEEDS = (0, 1, 2)
 
 
-def run(data, model_name, settings, lr, seed, config=base):
+def run(data, name, settings, lr, seed, config=base):
     config = replace(config, lr=lr, seed=seed, **settings)
-    model = build_model(model_name, data.image_shape, data.num_classes, "small", seed)
+    model = build_model(name, data.image_shape, data.num_classes, "small", seed)
     return fit(model, data, config, device=device, progress=False)
 
 
-curves = {
-    (name, lr, seed): run(digits, "linear", settings, lr, seed)
-    for name, settings in OPTIMIZERS.items()
-    for lr in LEARNING_RATES
-    for seed in SEEDS
-}
-grid = pd.DataFrame(
-    [(*key, 100 * history.best_val_accuracy) for key, history in curves.items()],
-    columns=["optimizer", "lr", "seed", "accuracy"],
-)
-mean, std = (
-    grid.pivot_table(
-        index="optimizer", columns="lr", values="accuracy", aggfunc=kind, sort=False
-    )
-    for kind in ("mean", "std")
-)
-print(mean.to_string(float_format="%.1f"))
-print("\nsample standard deviations of the three seeds:")
-print(std.to_string(float_format="%.1f"))
+def accuracies(*arguments, seeds=SEEDS, config=base):
+    runs = [run(*arguments, seed, config) for seed in seeds]
+    return np.array([100 * each.best_val_accuracy for each in runs])
 
-# %% mystnb={"image": {"alt": "Heat map of validation accuracy, one row an optimizer, one column a learning rate. SGD is best at high rates, Adam and AdamW two orders lower; every row falls off on both sides. A frame marks the best rate of each row, a dot the rate nearest to the range test's."}}
-figure, axis = plt.subplots(figsize=(6.4, 3.3))
+# %%
+grid = {
+    name: {lr: accuracies(digits, "linear", settings, lr) for lr in LEARNING_RATES}
+    for name, settings in OPTIMIZERS.items()
+}
+mean = pd.DataFrame({name: {lr: each.mean() for lr, each in row.items()}
+                     for name, row in grid.items()}).T
+best = mean.idxmax(axis=1)
+for name in OPTIMIZERS:
+    lr, each = best[name], grid[name][best[name]]
+    print(f"{name:15s} best at {lr:.4f}: {each.mean():.1f} ± {each.std(ddof=1):.1f} %")
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Heat map of validation accuracy, one row an optimizer, one column a learning rate. SGD is best at high rates, Adam two orders lower, momentum and Nesterov between; every row falls off on both sides. A frame marks the best rate of each row, a filled dot a tenth of the range test's minimum, an open one its steepest descent."}}
+figure, axis = plt.subplots(figsize=(6.4, 3.2))
 picture = axis.imshow(mean, cmap="cividis", vmin=0, vmax=100, aspect="auto")
 for (i, j), value in np.ndenumerate(mean.to_numpy()):
     colour = "black" if value > 55 else "white"
     axis.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=9, color=colour)
-best = mean.idxmax(axis=1)
-logs = np.log(LEARNING_RATES)
-nearest = {n: int(np.abs(logs - np.log(suggested[n])).argmin()) for n in OPTIMIZERS}
 for i, name in enumerate(OPTIMIZERS):
     j = LEARNING_RATES.index(best[name])
     frame = plt.Rectangle((j - 0.47, i - 0.46), 0.94, 0.92, fill=False, linewidth=2)
     axis.add_patch(frame).set_edgecolor(COLOURS[3])
-    axis.plot(nearest[name], i + 0.32, "o", color=COLOURS[3], markersize=5)
+    for rate, fill in ((tenth[name], COLOURS[3]), (steepest[name], "white")):
+        place = np.interp(math.log(rate), np.log(LEARNING_RATES), range(8))
+        axis.plot(place, i + 0.33, "o", color=COLOURS[3], mfc=fill, markersize=5)
 axis.set_xticks(range(len(LEARNING_RATES)), [f"{lr:g}" for lr in LEARNING_RATES])
 axis.tick_params(axis="x", rotation=45)
 axis.set_yticks(range(len(OPTIMIZERS)), list(OPTIMIZERS))
-axis.set(xlabel="learning rate", title="frame: best of the row · dot: range test")
+axis.set(xlabel="learning rate", title="frame: best · dots: range test")
 figure.colorbar(picture, label="validation accuracy (%)")
 plt.show()
 
+# %%
+top = mean.max(axis=1)
+lower = {n: LEARNING_RATES[LEARNING_RATES.index(best[n]) - 2] for n in OPTIMIZERS}
+cost = [top[n] - mean.loc[n, lower[n]] for n in OPTIMIZERS]
+print(f"best row against worst row: {top.max() - top.min():.1f} points")
+print(f"a rate two steps too low: from {min(cost):.1f} to {max(cost):.1f} points")
+confirm(min(cost) > top.max() - top.min(), "the rate matters more than the optimizer")
+
 # %% [markdown]
 # Read it row by row. Every optimizer has a good range, with "too slow" on its left and a cliff on its right. The ranges lie in different places: that is why one common rate would have been unfair.
+#
+# And the range test? The steepest descent (open dots) lies within one step of the best rate in every row. The tenth of the minimum (filled) does so too, but for plain SGD, where it is far too careful. That is one test each, on one model. So take the range test for what it is: it finds the range in one short run. A few runs around it find the rate.
+#
+# ## Read the curves
+#
+# One number a run hides how it got there. So here is each contender at its best rate, for three times as many epochs.
 
-# %%
-for name in OPTIMIZERS:
-    ratio = best[name] / suggested[name]
-    lost = mean.loc[name, best[name]] - mean.loc[name].iloc[nearest[name]]
-    confirm(
-        0.1 < ratio < budget(full=10, fast=100) and lost < budget(full=5, fast=40),
-        f"{name}: the range test comes within a factor of ten of the best rate",
-    )
-confirm(best["SGD"] > 5 * best["Adam"], "SGD wants a far higher rate than Adam")
-confirm(
-    best["SGD"] > best["SGD + momentum"] * budget(full=1, fast=0.9),
-    "with momentum, whose steps add up, the best rate is lower",
-)
-top = pd.Series({name: mean.loc[name, best[name]] for name in OPTIMIZERS})
-confirm(
-    top.max() - top.min() < budget(full=3, fast=15),
-    "each at its own best rate, the four are close together",
-)
-two_below = {n: LEARNING_RATES[LEARNING_RATES.index(best[n]) - 2] for n in OPTIMIZERS}
-cost = min(top[n] - mean.loc[n, two_below[n]] for n in OPTIMIZERS)
-confirm(
-    cost > budget(full=top.max() - top.min(), fast=-100),
-    "two steps down the row cost more than any change of row",
-)
+# %% mystnb={"image": {"alt": "Two panels, epochs 1 to 12. Left: the training losses fall towards zero, while the validation losses stop falling after a few epochs and rise, most for Adam. Right: validation accuracy still rises a little for the three kinds of SGD and jumps up and down for Adam."}}
+histories = {
+    name: run(digits, "linear", settings, best[name], 0, replace(base, epochs=LONG))
+    for name, settings in OPTIMIZERS.items()
+}
+plot_histories(histories)
+plt.show()
 
 # %% [markdown]
-# How much does the range test save? One short run instead of the whole row. It finds the range, not the best rate. A tenth is cautious: for plain SGD the best rate is several times higher. So a few runs around it are still needed, and the higher neighbours are worth the first try.
+# How to read such curves:
+#
+# - **The gap.** From the third epoch on, the training loss falls and the validation loss does not. The network learns its images by heart. More epochs of this will not help.
+# - **The two measures disagree.** The validation *loss* rises while the *accuracy* hardly suffers. That is possible: a wrong answer given with more certainty costs more loss, and counts as one mistake all the same.
+# - **The jumps.** Adam's curves are the most restless at the end. Its rate was chosen for four epochs. For twelve it is too high.
+#
+# Is Adam worse, then? One seed, and a rate chosen for another length, cannot say so. But the jumps call for a remedy: a rate that falls.
 #
 # ## Schedules: a rate that changes
 #
-# A high rate gets far quickly, but at the end it keeps the weights jumping around the minimum. A low rate settles down, but is slow. A **[schedule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#schedule)** takes both: high first, low at the end. **Warm-up** means a rate that first rises, because large steps on fresh weights are risky.
-#
-# With $p$ the part of the run that is done, from 0 to 1, a **cosine** schedule is
-#
-# $$\eta(p) = \eta_{\max} \cdot \tfrac12\left(1 + \cos(\pi p)\right)$$
-#
-# **Linear** is a straight line, **step** divides by ten after each third. **One cycle** rises for three tenths of the run, then falls. We draw what the optimizer really gets:
+# A high rate gets far quickly, but at the end it keeps the weights jumping around the minimum. A low rate settles down, but is slow. A **[schedule](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#schedule)** takes both: high first, low at the end. In PyTorch a schedule is an object beside the optimizer, from `torch.optim.lr_scheduler`. After every `optimizer.step()` you call `scheduler.step()`, and it sets the next rate:
 
-# %% mystnb={"image": {"alt": "Learning rate against step for five schedules. Constant stays level, step goes down in two stairs, linear is a straight line to zero, cosine an S-shaped fall to zero, one cycle rises for 30 per cent of the run and falls to zero."}}
-SCHEDULES = {
-    "constant": "none", "step": "step", "linear": "linear",
-    "cosine": "cosine", "one cycle": "onecycle",
-}
-figure, axis = plt.subplots(figsize=(6.4, 2.9))
-drawn = {}
-for (name, scheduler), colour, style in zip(
-    SCHEDULES.items(), COLOURS, ("-", (0, (1, 1)), "--", "-.", (0, (5, 1)))
-):
-    config = TrainingConfig(epochs=4, optimizer="sgd", lr=0.1, scheduler=scheduler)
-    optimizer = make_optimizer(torch.nn.Linear(1, 1), config)
-    schedule = make_scheduler(optimizer, config, steps_per_epoch=50)
-    drawn[name] = []
-    for _ in range(200):
-        drawn[name].append(optimizer.param_groups[0]["lr"])
+# %%
+batches = digits.batches("train", 64, shuffle=True)
+model = build_model("linear", mnist.image_shape, mnist.num_classes).to(device)
+optimizer = SGD(model.parameters(), lr=0.03, momentum=0.9)
+scheduler = CosineAnnealingLR(optimizer, T_max=3 * len(batches))
+for epoch in range(3):
+    for images, labels in batches:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
         optimizer.step()
-        if schedule is not None:
-            schedule.step()
-    axis.plot(drawn[name], color=colour, linestyle=style, label=name)
-axis.set(xlabel="step (of 200)", ylabel="learning rate", ylim=(0, 0.11))
-axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        scheduler.step()  # after the optimizer's step, once a batch
+    print(f"after epoch {epoch + 1}: rate {scheduler.get_last_lr()[0]:.4f}")
+
+# %% [markdown]
+# `T_max` is the number of steps until the rate is 0; here we count batches. Other code calls `scheduler.step()` once an epoch and counts epochs. A mix of the two is a common mistake, and nothing complains.
+#
+# The **cosine** schedule falls as half a wave. With $p$ for the part of the run that is done, from 0 to 1, it is $\eta(p) = \eta_{\max} \cdot \tfrac12\left(1 + \cos(\pi p)\right)$. **Step** divides the rate by ten now and then. **Warm-up** lets it rise first, because the first gradients may point anywhere. **One cycle** is warm-up and fall in one. `LambdaLR` takes any function of the step.
+
+# %%
+N = 200
+SCHEDULES = {
+    "step": lambda o: StepLR(o, step_size=67),
+    "linear": lambda o: LinearLR(o, 1.0, 0.0, total_iters=N),
+    "cosine": lambda o: CosineAnnealingLR(o, T_max=N),
+    "one cycle": lambda o: OneCycleLR(o, 0.1, total_steps=N, cycle_momentum=False),
+    "warm-up": lambda o: LambdaLR(o, lambda step: min(1, (step + 1) / 40)),
+    "warm-up, cosine": lambda o: SequentialLR(
+        o, [LinearLR(o, 0.1, total_iters=40), CosineAnnealingLR(o, N - 40)], [40]
+    ),
+}
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Learning rate against step for six schedules. Step goes down in two stairs, linear is a straight line to zero, cosine an S-shaped fall to zero, one cycle rises for 30 per cent of the run and falls to zero, warm-up rises and stays level, the last rises and then falls as a cosine."}}
+figure, axes = plt.subplots(2, 3, figsize=(6.4, 3.4), sharex=True, sharey=True)
+for axis, (name, make) in zip(axes.flat, SCHEDULES.items()):
+    optimizer, rates = SGD([torch.zeros(1)], lr=0.1), []
+    scheduler = make(optimizer)
+    for _ in range(N):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    axis.plot(rates)
+    axis.set(title=name, ylim=(0, 0.11))
+for axis in axes[1]:
+    axis.set_xlabel("step")
+axes[0, 0].set_ylabel("rate")
+axes[1, 0].set_ylabel("rate")
 plt.show()
-formula = [0.05 * (1 + math.cos(math.pi * k / 200)) for k in range(200)]
-confirm(np.allclose(drawn["cosine"], formula), "the cosine is drawn by our formula")
 
 # %% [markdown]
 # **Think first**: which schedule will gain the most over a constant rate? And will the best *highest* rate be the same with and without a schedule?
 #
-# A fair comparison again. Every schedule gets three highest rates and five seeds, 15 runs of equal length, and is shown at its best rate. The optimizer is SGD with momentum. (The seeds that choose a rate also judge it here. That flatters all five a little, and alike.)
+# A fair comparison again, with SGD and momentum. Every schedule gets three seeds at three highest rates: the best one of the grid, and the two above it.
 
 # %%
-FIVE = (0, 1, 2, 3, 4)
-top_rates = [best["SGD + momentum"] * factor for factor in (1 / 3, 1, 3)]
-by_schedule = {}
-for name, kind in SCHEDULES.items():
-    settings = OPTIMIZERS["SGD + momentum"] | {"scheduler": kind}
-    tried = {}
-    for lr in top_rates:
-        runs = [run(digits, "linear", settings, lr, seed) for seed in FIVE]
-        tried[lr] = np.array([100 * each.best_val_accuracy for each in runs])
-    lr = max(tried, key=lambda lr: tried[lr].mean())
-    by_schedule[name] = lr, tried[lr]
-constant = by_schedule["constant"][1]
-rows = [
-    (name, lr, each.mean(), each.std(ddof=1), (each - constant).mean())
-    for name, (lr, each) in by_schedule.items()
-]
-columns = ["schedule", "best rate", "mean", "std", "gain"]
-print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="%.3f"))
-
-# %% mystnb={"image": {"alt": "Validation accuracy of five schedules: five small points each, one a seed, and the mean with a bar of one standard deviation. Linear, cosine and one cycle lie to the right of constant, and their bars overlap; step lies to its left."}}
-figure, axis = plt.subplots(figsize=(6.4, 2.9))
-for position, ((_, each), colour, marker) in enumerate(
-    zip(by_schedule.values(), COLOURS, MARKERS)
-):
-    axis.plot(each, [position + 0.22] * 5, ".", color=colour, alpha=0.7)
-    spread = each.std(ddof=1)
-    axis.errorbar(
-        each.mean(), position, xerr=spread, fmt=marker, color=colour, capsize=4
-    )
-names = [f"{name}, {lr:.2g}" for name, (lr, _) in by_schedule.items()]
-axis.set_yticks(range(5), names)
-axis.set(xlabel="validation accuracy (%): seeds, mean ± std")
-axis.set(ylabel="schedule, highest rate", ylim=(4.5, -0.5))
-plt.show()
+kinds = {
+    "constant": {}, "step": {"scheduler": "step"}, "linear": {"scheduler": "linear"},
+    "cosine": {"scheduler": "cosine"}, "one cycle": {"scheduler": "onecycle"},
+    "warm-up, cosine": {"scheduler": "cosine", "warmup_epochs": 0.5},
+}
+start = LEARNING_RATES.index(best["SGD + momentum"])
+tried = LEARNING_RATES[start : start + 3]
+rows = {}
+for name, kind in kinds.items():
+    settings = OPTIMIZERS["SGD + momentum"] | kind
+    each = [accuracies(digits, "linear", settings, lr) for lr in tried]
+    best_one = max(each, key=np.mean)
+    rows[name] = [*map(np.mean, each), best_one.mean(), best_one.std(ddof=1)]
+columns = [f"at {lr:.2f}" for lr in tried] + ["best", "std"]
+by_schedule = pd.DataFrame(rows, columns).T
+print(by_schedule.to_string(float_format="%.2f"))
 
 # %%
-gains = {name: (each - constant).mean() for name, (_, each) in by_schedule.items()}
-smooth = [gains[name] for name in ("linear", "cosine", "one cycle")]
-confirm(
-    min(smooth) > budget(full=0, fast=-15),
-    "a rate that falls smoothly to zero beats a constant one",
-)
-confirm(
-    max(smooth) - min(smooth) < budget(full=1, fast=15),
-    "which of the smooth shapes it is matters less",
-)
-confirm(
-    gains["step"] < min(smooth) + budget(full=0, fast=15),
-    "the step schedule gains less than these, or nothing",
-)
-confirm(
-    by_schedule["linear"][0] >= by_schedule["constant"][0],
-    "with a falling rate the best highest rate is not lower",
-)
+smooth = by_schedule.loc[["linear", "cosine", "one cycle"], "best"]
+confirm(smooth.min() > by_schedule.loc["constant", "best"],
+        "a rate that falls smoothly to zero beats a constant one")
 
 # %% [markdown]
-# So let the rate fall smoothly to zero, from a higher start than a constant rate would bear. The exact shape is a matter of taste. The step schedule shows what to avoid: in a run this short it spends two thirds of the steps at rates that are too low to get anywhere. The rest of the chapter uses the cosine.
+# Look along the rows. At the best constant rate the schedules change little. The gain comes one column further right: a rate that falls can start higher than a constant one would bear. Another column further is too high for all, warm-up or not. Among linear, cosine and one cycle the differences are about as large as the spread of the seeds. Step spends two thirds of this short run at rates that are too low to get anywhere. Warm-up added nothing here; people use it with very large batches and in transformers. (The seeds that choose a rate also judge it here. That flatters all six alike.)
+#
+# So let the rate fall smoothly to zero, from a higher start. From here on we use the cosine.
 #
 # ## Weight decay and the L2 penalty
 #
@@ -613,106 +622,64 @@ confirm(
 # - an **[L2 penalty](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#l2-regularisation)**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
 # - **weight decay**: leave the loss alone, and shrink every weight by the factor $1-\eta\lambda$ before each step.
 #
-# For plain SGD (without momentum) they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. On a computer the two sides may be rounded differently. Two tricks let us see through the rounding. We choose $\lambda = 2^{-10}$, as a product with a power of two is exact. And we repeat the run in `float64`, with twice as many bits: what is only rounding shrinks to almost nothing there. (With momentum the penalty also goes through the velocity, so there the two differ a little.)
+# For plain SGD they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. For Adam they are not:
 
 # %%
-LAMBDA = 2.0**-10
+def largest_gap(a, b):
+    return (a - b).abs().max().item()
 
 
-def penalty(model):
-    return LAMBDA / 2 * sum(w.pow(2).sum() for w in model.parameters())
+def decayed_descent(w, g, memory, lr):
+    return descent((1 - lr * 0.1) * w, g, memory, lr)
 
 
-def decayed_sgd(w, g, memory, lr):
-    w.mul_(1 - lr * LAMBDA)
-    sgd(w, g, memory, lr)
-
-
-def largest_difference(a, b):
-    return max((x - y).abs().max().item() for x, y in zip(a, b))
-
-
-plain = train_steps(lambda p: o.SGD(p, lr=0.1, foreach=False))
-penalised = train_steps(lambda p: o.SGD(p, lr=0.1, foreach=False), extra_loss=penalty)
-option = train_steps(lambda p: o.SGD(p, lr=0.1, weight_decay=LAMBDA, foreach=False))
-confirm(
-    all(torch.equal(a, b) for a, b in zip(penalised, option)),
-    "SGD(weight_decay=λ) is the L2 penalty, bit for bit",
-)
-confirm(largest_difference(plain, option) > 1e-4, "and it does change the weights")
-
-fine = {"dtype": torch.float64}
-option = train_steps(lambda p: o.SGD(p, lr=0.1, weight_decay=LAMBDA), **fine)
-shrunk = train_steps(lambda p: Own(p, decayed_sgd, lr=0.1), **fine)
-confirm(
-    largest_difference(shrunk, option) < 1e-9,
-    "for SGD shrinking the weights is the same up to rounding",
-)
+shrunk = walk(decayed_descent, 0.05)
+with_penalty = walk_torch(SGD, lr=0.05, weight_decay=0.1)
+print(f"SGD:  decay against penalty {largest_gap(shrunk, with_penalty):.6f}")
+decay, penalty = (walk_torch(kind, lr=0.3, weight_decay=0.1) for kind in (AdamW, Adam))
+print(f"Adam: decay against penalty {largest_gap(decay, penalty):.6f}")
 
 # %% [markdown]
 # **Think first**: Adam divides its gradient by its usual size. With an L2 penalty, $\lambda w$ is a part of that gradient. What will happen to the pull on weights with large gradients?
+#
+# To see it, take two weights that start at 1 and get nothing but noise as gradients, one loud, one quiet. There is nothing to learn, so a fair pull should shrink both alike.
 
-# %%
-adam_plain = train_steps(lambda p: o.Adam(p, lr=0.001))
-adam_l2 = train_steps(lambda p: o.Adam(p, lr=0.001, weight_decay=0.1))
-adam_decay = train_steps(lambda p: o.AdamW(p, lr=0.001, weight_decay=0.1))
-effect = largest_difference(adam_plain, adam_decay)
-confirm(
-    largest_difference(adam_l2, adam_decay) > effect / 2,
-    "for Adam the two are different optimizers",
-)
-
-# %% [markdown]
-# To see how they differ, take two weights that start at 1 and get nothing but noise as gradients: one loud, one quiet. There is nothing to learn, so a fair pull should shrink both alike.
-
-# %% mystnb={"image": {"alt": "Two panels, weight against step. Left, Adam with an L2 penalty: the weight with quiet gradients falls quickly to zero, the one with loud gradients stays near 1. Right, AdamW: both fall together along one curve."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, weight against step. Left, Adam with an L2 penalty: the weight with quiet gradients falls quickly to zero, the one with loud gradients stays near 1. Right, AdamW: both fall together along one curve."}}
 noise = torch.randn(150, 2, 200, generator=torch.Generator().manual_seed(0))
 noise *= torch.tensor([5.0, 0.05])[:, None]  # loud, quiet; 200 copies of each
-pulls = {
-    "Adam + L2": lambda p: o.Adam(p, lr=0.01, weight_decay=0.3),
-    "AdamW": lambda p: o.AdamW(p, lr=0.01, weight_decay=0.3),
-}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.8), sharey=True)
-left_over = {}
-for axis, (name, make) in zip(axes, pulls.items()):
+for axis, (title, kind) in zip(axes, {"Adam + L2": Adam, "AdamW": AdamW}.items()):
     weights = torch.ones(2, 200)
-    optimizer, track = make([weights]), [[1.0, 1.0]]
+    optimizer, track = kind([weights], lr=0.01, weight_decay=0.3), [[1.0, 1.0]]
     for g in noise:
         weights.grad = g.clone()
         optimizer.step()
         track.append(weights.mean(dim=1).tolist())
-    left_over[name] = track[-1]
     loud, quiet = np.array(track).T
     axis.plot(loud, color=COLOURS[3], label="loud gradients")
     axis.plot(quiet, "--", color=COLOURS[0], label="quiet gradients")
-    axis.set(xlabel="step", title=name, ylim=(-0.1, 1.1))
+    axis.set(xlabel="step", title=title, ylim=(-0.1, 1.1))
+    print(f"{title:9s} after 150 steps: loud {loud[-1]:.2f}, quiet {quiet[-1]:.2f}")
 axes[0].set_ylabel("weight (mean of 200)")
 axes[1].legend()
 plt.show()
-loud, quiet = left_over["Adam + L2"]
-confirm(loud > 0.8 and quiet < 0.3, "with L2 inside Adam, loud weights escape the pull")
-loud, quiet = left_over["AdamW"]
-confirm(abs(loud - quiet) < 0.1 and loud < 0.8, "AdamW shrinks both alike")
 
 # %% [markdown]
-# That was the point of Loshchilov and Hutter (2017): in Adam, decay belongs outside the gradient. So set weight decay in `AdamW`, not in `Adam`.
+# Adam divides the pull away where gradients are loud. That was the point of Loshchilov and Hutter (2017): in Adam, decay belongs outside the gradient. So set weight decay in `AdamW`, not in `Adam`.
 #
 # ## Batch size and learning rate
 #
-# A larger batch gives a gradient with less noise, but fewer steps in an epoch. With four times the batch there are a quarter of the steps. The **linear scaling rule** (Goyal and others, 2017) says: then make each step four times as long. It is a rule of thumb with limits. We try it with plain SGD, at an equal number of epochs. Rates and batch sizes both grow by a factor of four, so the rule follows the diagonals of the map.
+# A larger batch gives a gradient with less noise, but fewer steps in an epoch. With four times the batch there are a quarter of the steps. The **linear scaling rule** (Goyal and others, 2017) says: then make each step four times as long. We try it with plain SGD, at an equal number of epochs. Rates and batch sizes both grow by a factor of four, so the rule follows the diagonals of the map.
 
 # %%
 BATCH_SIZES, RATES = (16, 64, 256), (1 / 64, 1 / 16, 1 / 4, 1)
 by_batch = np.zeros((len(BATCH_SIZES), len(RATES)))
 for (i, j), _ in np.ndenumerate(by_batch):
     config = replace(base, batch_size=BATCH_SIZES[i])
-    runs = [
-        run(digits, "linear", OPTIMIZERS["SGD"], RATES[j], seed, config)
-        for seed in (0, 1)
-    ]
-    by_batch[i, j] = np.mean([100 * each.best_val_accuracy for each in runs])
+    task = digits, "linear", OPTIMIZERS["SGD"], RATES[j]
+    by_batch[i, j] = accuracies(*task, seeds=(0, 1), config=config).mean()
 
-# %% mystnb={"image": {"alt": "Heat map of validation accuracy, rows are batch sizes 16, 64 and 256, columns learning rates from 1/64 to 1. Small batches are best at low rates, large ones at high rates; arrows along the diagonal show the scaling rule."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Heat map of validation accuracy, rows are batch sizes 16, 64 and 256, columns learning rates from 1/64 to 1. Small batches are best at low rates, large ones at high rates; arrows along the diagonal show the scaling rule."}}
 figure, axis = plt.subplots(figsize=(6, 3))
 low = np.clip(by_batch.max() - 15, 0, None)
 picture = axis.imshow(by_batch, cmap="cividis", vmin=low, vmax=100, aspect="auto")
@@ -722,7 +689,7 @@ for (i, j), value in np.ndenumerate(by_batch):
 for start in (0, 1):
     for i in (0, 1):
         axis.annotate(
-            "", (start + i + 0.75, i + 0.75), (start + i + 0.25, i + 0.25),
+            "", (start + i + 0.72, i + 0.68), (start + i + 0.28, i + 0.32),
             arrowprops={"arrowstyle": "->", "color": COLOURS[3], "linewidth": 2},
         )
 axis.set_xticks(range(4), ["1/64", "1/16", "1/4", "1"])
@@ -730,50 +697,67 @@ axis.set_yticks(range(3), BATCH_SIZES)
 axis.set(xlabel="learning rate", ylabel="batch size", title="arrows: the scaling rule")
 figure.colorbar(picture, label="validation accuracy (%)", extend="min")
 plt.show()
-
-# %%
-kept, scaled = by_batch[2, 0], by_batch[2, 2]
-confirm(scaled > kept, "from batch 16 to 256: scaling the rate beats keeping it")
-confirm(
-    by_batch[2].argmax() >= by_batch[0].argmax(),
-    "the best rate of large batches is not below that of small ones",
-)
+confirm(by_batch[2, 2] > by_batch[2, 0],
+        "from batch 16 to 256: scaling the rate beats keeping it")
 
 # %% [markdown]
-# So batch size and learning rate are not two choices but one and a half. Change the batch, and you have to look at the rate again. The rule tells you where to look first. And it has a limit. Follow the second diagonal to its end: which rule from the valley says why a quieter gradient does not help for ever?
+# So when you change the batch size, look at the rate again. The rule tells you where to look first. It has a limit: follow the second diagonal to its end. A quiet gradient still may not make a step longer than $2/c$, the limit of the steepest direction, and large batches reach it.
 #
 # ## Does it carry over to a CNN?
 #
-# Now the final comparison: the small CNN of chapter 3 on the colour images, with a cosine schedule. The budget is the same for each optimizer and fixed beforehand:
+# Now the final comparison: the small CNN of chapter 3 on the colour images, with a cosine schedule. The rules are fixed beforehand and the same for every optimizer:
 #
-# - **tuning**: the grid above gave a rate for another model. Around it we try three rates on the CNN, with seed 0;
-# - **judging**: the chosen rate runs with **five fresh seeds**, 1 to 5. The seed that chose the rate does not judge it.
+# - **tuning**: the best rate of the grid above and its two neighbours, each with two tuning seeds. While the best is at an end, try the next rate beyond it;
+# - **judging**: the chosen rate runs with **five fresh seeds**. No seed that chose a rate judges it.
+#
+# AdamW is missing, because in so short a run it *is* Adam. At a rate of 0.003 and PyTorch's default decay of 0.01, a step shrinks the weights by 0.003 %, and 141 steps with a falling rate by about 0.2 %. Whether decay helps shows only in long runs, where its strength is tuned too. This comparison can say nothing about it.
+
+# %%
+cnn = replace(base, epochs=CNN_EPOCHS, scheduler="cosine")
+RATES_CNN = [0.0001, *LEARNING_RATES, 3.0]  # room to go on at both ends
+TUNING, FRESH = (10, 11), (1, 2, 3, 4, 5)
+
+
+def tune(settings, start):
+    """The best rate, and the mean accuracy at each rate that was tried."""
+    places, at = set(range(len(RATES_CNN))), RATES_CNN.index(start)
+    tried, ahead = {}, {at - 1, at, at + 1} & places
+    while ahead:
+        for at in ahead:
+            task = photos, "cnn", settings, RATES_CNN[at]
+            tried[at] = accuracies(*task, seeds=TUNING, config=cnn).mean()
+        at = max(tried, key=tried.get)
+        ahead = {at - 1, at + 1} & places - tried.keys()
+    return RATES_CNN[at], {RATES_CNN[k]: tried[k] for k in sorted(tried)}
+
+
+tuned = {name: tune(settings, best[name]) for name, settings in OPTIMIZERS.items()}
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy of the small CNN against the learning rate on a logarithmic axis, one line an optimizer, each with a peak inside its range; a ring marks the chosen rate."}}
+figure, axis = plt.subplots(figsize=(6.4, 2.9))
+for (name, (lr, tried)), colour, marker in zip(tuned.items(), COLOURS, MARKERS):
+    axis.plot(tried.keys(), tried.values(), marker=marker, color=colour, label=name)
+    axis.plot(lr, tried[lr], "o", color=colour, mfc="none", markersize=14)
+axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
+axis.set_title("tuning on the CNN · ring: chosen")
+axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# No optimizer chose an end of the rates it had tried; the rule of the tuning sees to that. SGD and the two kinds of momentum went one step *down* from their best rate on the digits. Adam stayed where it was. So a rate does not simply carry over to another network, even from a careful grid.
 #
 # **Think first**: how large must a difference be before you believe it?
 
 # %%
-colour_part = cifar10.subset(budget(full=3_000, fast=400)).to(device)
-cnn_base = replace(base, epochs=budget(full=4, fast=2), scheduler="cosine")
-FRESH = (1, 2, 3, 4, 5)
-final, chosen_rate, seconds = {}, {}, {}
-for name, settings in OPTIMIZERS.items():
-    tried = {}
-    for factor in (1 / 3, 1, 3):
-        lr = float(best[name] * factor)
-        tried[lr] = run(colour_part, "cnn", settings, lr, 0, cnn_base).best_val_accuracy
-    chosen_rate[name] = max(tried, key=tried.get)
-    final[name] = [
-        run(colour_part, "cnn", settings, chosen_rate[name], s, cnn_base) for s in FRESH
-    ]
-    seconds[name] = np.mean([each.seconds for each in final[name]])
+final = {
+    name: [run(photos, "cnn", settings, tuned[name][0], seed, cnn) for seed in FRESH]
+    for name, settings in OPTIMIZERS.items()
+}
 accuracy = pd.DataFrame(
     {name: [100 * h.best_val_accuracy for h in runs] for name, runs in final.items()},
     index=pd.Index(FRESH, name="seed"),
 )
 print(accuracy.to_string(float_format="%.1f"))
-for name in OPTIMIZERS:
-    key = f"optimizers.{name.replace(' + ', '_').lower()}"
-    record(key, val_accuracy=accuracy[name].mean() / 100, lr=chosen_rate[name])
 
 # %% [markdown]
 # Look along the rows, not only down the columns. All optimizers start a seed from the same weights and see the same batches in the same order. So we may compare them **paired by seed**: take the difference within each seed, then the mean of the five differences.
@@ -782,93 +766,54 @@ for name in OPTIMIZERS:
 
 # %%
 leader = accuracy.mean().idxmax()
-difference = accuracy.sub(accuracy[leader], axis=0).drop(columns=leader)
-error = difference.std(ddof=1) / len(FRESH) ** 0.5
-paired = pd.DataFrame({"difference": difference.mean(), "error": error})
-paired["in errors"] = paired["difference"] / paired["error"]
-print("each optimizer minus the leader, in points of validation accuracy:")
-print(paired.to_string(float_format="%.2f", index=False))
+difference = accuracy.sub(accuracy[leader], axis=0)
+paired = pd.DataFrame({
+    "mean": accuracy.mean(), "std": accuracy.std(), "minus leader": difference.mean(),
+    "error": difference.std(ddof=1) / len(FRESH) ** 0.5,
+})
+paired["in errors"] = (paired["minus leader"] / paired["error"]).fillna(0)
+paired.insert(0, "rate", [tuned[name][0] for name in accuracy])
+print(paired.to_string(formatters={"rate": "{:.4f}".format}, float_format="%.2f"))
 
-# %% mystnb={"image": {"alt": "Two panels, one row an optimizer. Left: validation accuracy of the small CNN, five points and the mean with its standard deviation. Right: mean difference to the leader with a bar of 2.8 standard errors; plain SGD lies clearly below zero, the bar of SGD with momentum comes near zero, that of AdamW crosses it."}}
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.8), sharey=True)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, one row an optimizer. Left: validation accuracy of the small CNN, five points and the mean with its standard deviation. Right: mean difference to the leader with a bar of 2.8 standard errors; plain SGD lies clearly below zero."}}
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6), sharey=True)
 for y, (name, colour, marker) in enumerate(zip(accuracy, COLOURS, MARKERS)):
-    values = accuracy[name]
+    values, row = accuracy[name], paired.loc[name]
     left.plot(values, [y + 0.25] * len(values), ".", color=colour, alpha=0.7)
-    left.errorbar(
-        values.mean(), y, xerr=values.std(), fmt=marker, color=colour, capsize=4
-    )
-    if name == leader:
-        right.plot(0, y, marker, color=colour)
-    else:
-        gap, error = paired.loc[name, ["difference", "error"]]
-        right.errorbar(gap, y, xerr=2.8 * error, fmt=marker, color=colour, capsize=4)
+    left.errorbar(row["mean"], y, xerr=row["std"], fmt=marker, color=colour, capsize=4)
+    gap, error = row["minus leader"], 2.8 * row["error"]
+    right.errorbar(gap, y, xerr=error, fmt=marker, color=colour, capsize=4)
 right.axvline(0, color="0.6", linestyle=":")
-left.set_yticks(range(4), list(accuracy))
+left.set_yticks(range(len(OPTIMIZERS)), list(accuracy))
 left.set(xlabel="validation accuracy (%)", title="five seeds, mean ± std")
 right.set(xlabel="difference (points)", title="minus leader, ± 2.8 errors")
-left.set_ylim(3.6, -0.5)
+left.set_ylim(len(OPTIMIZERS) - 0.4, -0.5)
 plt.show()
-
-# %%
-errors = paired["in errors"].reindex(accuracy.columns).fillna(0)
-confirm(
-    errors["SGD"] < budget(full=-2.8, fast=100),
-    "plain SGD is behind, by more than seeds explain",
-)
-confirm(
-    min(errors["Adam"], errors["AdamW"]) > budget(full=-2.8, fast=-100),
-    "between Adam and AdamW the five seeds do not decide",
-)
-means = accuracy.mean()
-between = means["SGD"] < means["SGD + momentum"] < means.max()
-confirm(
-    between or budget(full=False, fast=True),
-    "SGD with momentum lies between plain SGD and the leader",
-)
-confirm(
-    -4.5 < errors["SGD + momentum"] < budget(full=-1.2, fast=100)
-    or budget(full=False, fast=True),
-    "behind the leader it is near the border of 2.8 errors: a close call",
-)
-twins = (accuracy["Adam"] - accuracy["AdamW"]).std()
-others = (accuracy["SGD"] - accuracy["Adam"]).std()
-confirm(
-    twins < others * budget(full=1, fast=20),
-    "pairs that rise and fall together by seed can be compared more sharply",
-)
+confirm(paired.loc["SGD", "in errors"] < -2.8,
+        "plain SGD is behind, by more than seeds explain")
+for name in OPTIMIZERS:
+    key = f"optimizers.{name.replace(' + ', '_').lower()}"
+    record(key, val_accuracy=accuracy[name].mean() / 100, lr=tuned[name][0])
 
 # %% [markdown]
-# So what can five seeds tell apart here?
+# So what can five seeds tell apart here? Read the last column. **Plain SGD is behind**: its distance is several times its standard error. Where a distance is below 2.8 errors, the five seeds do not decide. With three comparisons at once, one near that border is weak evidence.
 #
-# - **Plain SGD is behind.** Its distance is several times its standard error.
-# - **Adam or AdamW? Not decided.** Their runs rise and fall together, so even a small difference would show. What shows can be chance.
-# - **SGD with momentum: a close call.** It lies between the two groups, and its distance to the leader is near the border. With three comparisons at once, one near the border is weak evidence. More seeds would settle it.
+# What these seeds *cannot* tell:
 #
-# To halve a standard error takes four times the seeds. And all this holds for *this tuning budget*: three rates on the CNN. Compare the rates in the closing table with the frames of the [heat map](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#heat-map). Where one is a third of it, or three times as high, the optimizer chose an end of its range. A better rate may lie beyond, and more tuning could change its place.
+# - **Other images.** All runs are judged on the same validation images. Another 5,000 would shift all of them by some tenths of a point, and perhaps not all alike.
+# - **Another tuning.** The rates were chosen with two seeds each. Two others might have chosen a neighbour. That uncertainty is outside the bars.
+# - **The best epoch.** A run counts with its best epoch on validation, so every number here is a little too high. It is for all contenders alike.
+#
+# To halve a standard error takes four times the seeds.
 #
 # ## What went wrong, and why
 #
-# **The learning rate was too high.** SGD on the valley multiplies the steep weight by $1 - 20\,\eta$ in every step:
-
-# %% mystnb={"image": {"alt": "The steep weight by step at three learning rates: at 0.04 it falls smoothly to zero, at 0.095 it swings and settles, at 0.105 the swings grow."}}
-figure, axis = plt.subplots(figsize=(6.4, 2.7))
-for lr, style in ((0.04, "o-"), (0.095, "s--"), (0.105, "^:")):
-    w = [(1 - 20 * lr) ** step for step in range(25)]
-    axis.plot(w, style, markersize=4, label=f"rate {lr}")
-axis.set(xlabel="step", ylabel="steep weight")
-axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
-plt.show()
-
-# %% [markdown]
-# A network does the same, with very many weights at once: the loss grows, then overflows to `inf` or `nan`. `fit` stops there and says so in `history.diverged`. Adam cannot overflow so easily, as its steps have about the size of the rate. It fails more quietly: the loss stays high.
+# **The learning rate was too high.** In the valley, the steep weight swings wider with every step. A network does the same with very many weights at once: the loss grows, then overflows to `inf` or `nan`. `fit` stops there and says so in `history.diverged`. Adam cannot overflow so easily, as its steps have about the length of the rate. It fails more quietly: the loss stays high.
 
 # %%
 broken = run(digits, "linear", OPTIMIZERS["SGD"], 1e6, 0)
-confirm(broken.diverged, "SGD at a million: the loss is no longer a number, or huge")
-confirm(
-    mean.loc["Adam", 1.0] < mean.loc["Adam"].max() - 20,
-    "Adam at 1.0 loses more than 20 points",
-)
+print("SGD at a million has diverged:", broken.diverged)
+print(f"Adam at 1.0 has an accuracy of {mean.loc['Adam', 1.0]:.1f} %")
 
 # %% [markdown]
 # *How to see it*: look at the loss of the first few dozen steps. If it rises, divide the rate by ten.
@@ -876,19 +821,11 @@ confirm(
 # **One shared learning rate.** Here is the unfair comparison, read from our grid:
 
 # %%
-shared = pd.DataFrame({f"all at {lr:g}": mean[lr] for lr in (0.001, 0.1)})
+shared = pd.DataFrame({f"all at {lr:.3f}": mean[lr] for lr in (0.001, 0.1)})
 shared["each at its best"] = top
 print(shared.to_string(float_format="%.1f"))
-spread = shared.max() - shared.min()
-confirm(
-    (spread.iloc[:2] > spread.iloc[2]).all(),
-    "at a shared rate the four seem further apart than they are",
-)
-confirm(
-    shared.iloc[:, 0].idxmax() in ("Adam", "AdamW")
-    and shared.iloc[:, 1].idxmax() in ("SGD", "SGD + momentum"),
-    "at 0.001 an Adam wins, at 0.1 an SGD: the rate chose the winner",
-)
+confirm(mean[0.001].idxmax() == "Adam" != mean[0.1].idxmax(),
+        "at 0.001 Adam wins, at 0.1 it does not: the rate chose the winner")
 
 # %% [markdown]
 # *How to see it*: ask of every comparison at which rate each side ran, and who chose it.
@@ -908,22 +845,17 @@ for place, (better, worse) in enumerate(zip(ranked[:-1], ranked[1:]), start=1):
 
 # %%
 model = build_model("softmax", mnist.image_shape, mnist.num_classes)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+optimizer = SGD(model.parameters(), lr=0.1)
 model = build_model("softmax", mnist.image_shape, mnist.num_classes, seed=1)  # too late
-first = [w.detach().clone() for w in model.parameters()]
-losses = []
 images, labels = next(iter(mnist.batches("train", 64)))
+losses = set()
 for _ in range(20):
     loss = F.cross_entropy(model(images), labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    losses.append(loss.item())
-confirm(len(set(losses)) == 1, "20 steps, and the loss is the same to the last bit")
-confirm(
-    all(torch.equal(a, b) for a, b in zip(first, model.parameters())),
-    "no weight has moved",
-)
+    losses.add(loss.item())
+print("different losses in 20 steps on one batch:", len(losses))
 
 # %% [markdown]
 # *How to see it*: a loss on one fixed batch has to change with every step. Test that before you train for an hour.
@@ -936,88 +868,78 @@ confirm(
 winner = max(final[leader], key=lambda history: history.best_val_accuracy)
 model = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small").to(device)
 winner.load_best(model)
-test = evaluate(model, colour_part.batches("test", 500))
+test = evaluate(model, photos.batches("test", 500))
+print(f"best run on validation: {100 * winner.best_val_accuracy:.1f} %")
+print(f"the same run on test: {100 * test.accuracy:.1f} %")
+
+# %% tags=["hide-input"]
 parameters = count_parameters(model)
 record("optimizers.final", test_accuracy=test.accuracy, parameters=parameters)
-table = pd.DataFrame({
-    "rate": chosen_rate,
-    "grid runs": len(LEARNING_RATES) * len(SEEDS),
-    "CNN runs": 3,
-    "seconds": seconds,
-    "val mean": accuracy.mean(),
-    "std": accuracy.std(),
-    "test": {n: 100 * test.accuracy if n == leader else math.nan for n in OPTIMIZERS},
-})
-print(f"small CNN, {parameters:,} parameters; seconds of one run")
-table["rate"] = table["rate"].map("{:.4f}".format)
-print(table.to_string(float_format="%.2f", na_rep="nan"))
 
 # %% [markdown]
-# `nan` stands where the test split was not used. The test number belongs to one run, the validation mean to five.
+# The test number belongs to one run with its best epoch. That is why it need not be the mean of the table.
 #
-# So, which optimizer, and at which learning rate? The answer to our question:
+# So, which optimizer, and at which learning rate? From the measurements of this chapter:
 #
-# - **Tune the learning rate first.** In the heat map two steps down the row cost more than any change of row.
-# - **To begin with**: AdamW at 0.001. It is rarely far off. Make one range test, then try a third and three times its rate.
-# - **SGD with momentum** came close, and chapter 3's large CNN was trained with it. It needs more tuning. Begin at about ten times the rate of Adam.
-# - **Let the rate fall smoothly to zero**, from a higher start.
+# - **Tune the learning rate first.** Two steps too low cost more than any change of optimizer.
+# - **Then let it fall smoothly to zero**, from a start higher than a constant rate would bear.
+# - **SGD with Nesterov momentum** had the best mean on the CNN. It costs one number a weight, and one keyword: `nesterov=True`. Begin at about ten times the rate of Adam.
+# - **Adam** is close, and its best rate was the same on both networks. When you know nothing of a network, that is worth a lot.
 # - **Plain SGD** is for understanding.
-# - Weight decay goes with `AdamW` or `SGD`, not with `Adam`.
 #
-# How far does this verdict go? It rests on two small networks, short runs and few images. In runs so short, decay has hardly worked yet. It says nothing about large language models.
+# From the literature, as our runs cannot show it: begin with **AdamW at 0.001** on a new kind of network. It is what most people use for transformers, and weight decay belongs to it. Many image networks are trained with SGD and Nesterov momentum, as chapter 3's were.
+#
+# How far does this verdict go? It rests on two small networks, short runs and few images.
 #
 # ## Exercises
 #
 # Replace the dots, run the cell, read the hint. The first are easy, the last is open.
 #
-# ### Exercise 4.1: one SGD step (easy)
+# ### Exercise 4.1: how high can the rate be? (easy)
 #
-# Write `sgd_step(w, g, lr)`. It returns the new weights. `w` and `g` are tensors of one shape.
+# The loss is $\sum_i \frac{c_i}{2} w_i^2$, with the curvatures $c_i > 0$ in a list. Below which learning rate does gradient descent shrink *every* weight? Return that limit.
 
 # %%
-def sgd_step(w, g, lr):
+def highest_stable_rate(curvatures):
     ...
 
 
-grade("4.1", sgd_step)
+grade("4.1", highest_stable_rate)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def sgd_step(w, g, lr):
-#     return w - lr * g
+# def highest_stable_rate(curvatures):
+#     return 2 / max(curvatures)
 # ```
 #
-# The gradient points uphill, so we subtract it.
+# Each step multiplies $w_i$ by $1 - \eta c_i$. That stays above $-1$ for $\eta < 2/c_i$, and the steepest direction is the first to break it.
 #
 # </details>
 #
-# ### Exercise 4.2: momentum by hand (easy)
+# ### Exercise 4.2: read the curves (easy)
 #
-# A single weight starts at 0. `gradients` is a list of numbers, one a step. Return the list of the weight after each step, with PyTorch's rule: $v \leftarrow \mu v + g$, then $w \leftarrow w - \eta v$.
+# Four runs of one model. They differ only in the learning rate. Which is which? Give each letter one of the words `"too low"`, `"too high"`, `"explodes"`, `"schedule"`, such as `{"A": "too low", …}`. *Too high* means: it learns, but a lower rate would end better. *Schedule* is a rate that falls to zero.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four training losses by step. A falls at once, then jumps up and down on one level. B falls slowly and is still falling at the end. C falls at once, and goes on falling to the lowest loss of all, ever more quietly. D rises steeply and leaves the picture."}}
+draw_curves()
+plt.show()
 
 # %%
-def momentum_path(gradients, lr, mu):
-    ...
+my_reading = ...
 
 
-grade("4.2", momentum_path)
+grade("4.2", my_reading)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def momentum_path(gradients, lr, mu):
-#     w, v, path = 0.0, 0.0, []
-#     for g in gradients:
-#         v = mu * v + g
-#         w = w - lr * v
-#         path.append(w)
-#     return path
+# my_reading = {"A": "too high", "B": "too low", "C": "schedule", "D": "explodes"}
 # ```
 #
-# The weight goes on moving after the gradient has become 0: that is momentum.
+# A fast start says little: A and C begin alike. A keeps jumping from wall to wall because its steps never become shorter. B is the run that more epochs would help.
 #
 # </details>
 #
@@ -1048,49 +970,62 @@ grade("4.3", corrected_means)
 #
 # </details>
 #
-# ### Exercise 4.4: the cosine schedule (medium)
+# ### Exercise 4.4: a scheduler in the loop (medium)
 #
-# Write `cosine(step, total, highest)`: the learning rate at `step` (from 0 to `total`), which begins at `highest` and ends at 0.
+# Write one epoch of training. The scheduler steps once a batch. Return the list of the learning rates that the optimizer used, one for each batch. The loss is `F.cross_entropy`.
 
 # %%
-def cosine(step, total, highest):
+def train_one_epoch(model, loader, optimizer, scheduler):
     ...
 
 
-grade("4.4", cosine)
+grade("4.4", train_one_epoch)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def cosine(step, total, highest):
-#     return highest * 0.5 * (1 + math.cos(math.pi * step / total))
+# def train_one_epoch(model, loader, optimizer, scheduler):
+#     model.train()
+#     rates = []
+#     for images, labels in loader:
+#         loss = F.cross_entropy(model(images), labels)
+#         optimizer.zero_grad()
+#         loss.backward()
+#         rates.append(scheduler.get_last_lr()[0])
+#         optimizer.step()
+#         scheduler.step()
+#     return rates
 # ```
 #
-# Half a wave of the cosine goes from 1 to -1. Adding 1 and halving brings it to 1 … 0.
+# The order matters: the optimizer uses a rate, then the scheduler sets the next one. The other way round, the first rate is never used. PyTorch warns of it.
 #
 # </details>
 #
-# ### Exercise 4.5: how high can the rate be? (medium)
+# ### Exercise 4.5: tune on a budget (medium)
 #
-# The loss is $\sum_i \frac{c_i}{2} w_i^2$, with the curvatures $c_i > 0$ in a list. Below which learning rate does SGD shrink *every* weight? Return that limit.
+# `accuracy_at(lr)` trains a model and returns its validation accuracy in per cent. That is expensive: you may call it **eight times**. Good rates may lie anywhere from 0.0001 to 1, with a cliff behind them. Return a rate that is at most two points from the best one. The check tries your function on three models.
 
 # %%
-def highest_stable_rate(curvatures):
+def find_rate(accuracy_at):
     ...
 
 
-grade("4.5", highest_stable_rate)
+grade("4.5", find_rate)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def highest_stable_rate(curvatures):
-#     return 2 / max(curvatures)
+# def find_rate(accuracy_at):
+#     tried = {lr: accuracy_at(lr) for lr in (0.0001, 0.001, 0.01, 0.1, 1.0)}
+#     best = max(tried, key=tried.get)
+#     for lr in (best / 3, best * 3):
+#         tried[lr] = accuracy_at(lr)
+#     return max(tried, key=tried.get)
 # ```
 #
-# Each step multiplies $w_i$ by $1 - \eta c_i$. That stays above $-1$ for $\eta < 2/c_i$, and the steepest direction is the first to break it.
+# First wide, in factors of ten. Then narrow, around the best. Rates are compared by factors, never by differences.
 #
 # </details>
 #
@@ -1141,7 +1076,7 @@ grade("4.7", my_rule)
 #     return w - lr * g / (memory["s"].sqrt() + 1e-8)
 # ```
 #
-# It wins where directions differ in steepness, as RMSprop does. To compare it on a network, put it into `Own` (change `w` in place there), and give it the whole grid and three seeds, like the others.
+# It wins where weights differ in steepness, as RMSprop does. To use it on a network, keep one `memory` for each tensor. After `loss.backward()`, write `w.copy_(my_rule(w, w.grad, memory, lr))` under `torch.no_grad()`. For a fair comparison it needs the whole grid and three seeds, like the others.
 #
 # </details>
 #
@@ -1215,15 +1150,15 @@ grade("4.7", my_rule)
 # </details>
 # <details name="quiz-4-4"><summary>C. Never, because one changes the loss and one does not</summary>
 #
-# ❌ Not so: for plain SGD the formulas agree; we checked it on a network.
+# ❌ Not so: for plain SGD the formulas agree; both walked the same way through the valley.
 #
 # </details>
 #
-# **5. In a range test the loss is lowest at 0.1. At which rate do you begin to train?**
+# **5. In a range test the loss is lowest at 0.1 and falls most steeply at 0.02. At which rate do you begin?**
 #
 # <details name="quiz-4-5"><summary>A. At 0.1, where the loss is lowest</summary>
 #
-# ❌ Not so: just behind that point the loss explodes, so it is a risk for a whole run.
+# ❌ Not so: the test reached that rate step by step. A whole run there may well explode.
 #
 # </details>
 # <details name="quiz-4-5"><summary>B. At the rate where the loss begins to move at all</summary>
@@ -1231,9 +1166,9 @@ grade("4.7", my_rule)
 # ❌ Not so: there the steps are still tiny, and training would be slow.
 #
 # </details>
-# <details name="quiz-4-5"><summary>C. At about 0.01, then try its neighbours</summary>
+# <details name="quiz-4-5"><summary>C. Between 0.01 and 0.02, then try its neighbours</summary>
 #
-# ✅ Yes: a tenth of it is a rule of thumb, and two more runs test it.
+# ✅ Yes: a tenth of the minimum and the steepest descent are both rules of thumb. Two or three real runs decide.
 #
 # </details>
 #
@@ -1280,10 +1215,10 @@ grade("4.7", my_rule)
 #
 # ## Takeaways
 #
-# - Optimizers differ in what they remember of earlier gradients; each is about ten lines.
-# - The steepest direction limits the rate of SGD. Momentum and Adam are two ways around it.
-# - A range test finds the range of good rates in one short run.
-# - Let the rate fall smoothly to zero; the exact shape matters less.
+# - The steepest direction limits the rate of gradient descent, and the flat ones have to wait.
+# - Momentum remembers the direction. RMSprop gives each weight its own step. Adam does both, and keeps two numbers a weight.
+# - A range test finds the range of good rates in one short run; a few real runs find the rate.
+# - `optimizer.step()`, then `scheduler.step()`. Let the rate fall smoothly to zero; the exact shape matters less.
 # - Decay and L2 agree for plain SGD and differ for Adam.
 # - Compare each at its own best rate, with equal tuning and several seeds, paired. Say what the seeds cannot decide.
 #

@@ -1,14 +1,20 @@
 """Chapter 4: optimizers and learning rates."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch import Tensor
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LinearLR
 
 from helpers.exercises.grading import NotTried, Wrong, as_number, as_tensor, ask, exercise, expect
+from helpers.plots import COLOURS, WIDTH
 
 Rule = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
 
@@ -26,52 +32,83 @@ def near(found: object, wanted: object) -> bool:
 
 
 @exercise("4.1")
-def sgd_step(step: Callable[[Tensor, Tensor, float], Tensor]) -> str:
-    w, g, lr = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.5, 2.0, -4.0]), 0.1
-    found = ask(step, w, g, lr)
-    expect(isinstance(found, Tensor), "return a tensor, the new weights")
-    expect(found.shape == w.shape, "the new weights have the shape of the old ones")
-    values = found.detach()
-    expect(not near(values, w + lr * g), "that goes uphill: the gradient is to be subtracted")
-    expect(not near(values, w - g), "the learning rate is missing: it multiplies the gradient")
-    expect(
-        not near(values, -lr * g) and not near(values, lr * g),
-        "that is the step alone: it has to be added to the old weights",
-    )
-    expect(near(values, w - lr * g), "the new weights are w - lr * g")
-    return "a small step against the gradient"
+def highest_stable_rate(limit: Callable[[list[float]], float]) -> str:
+    for curvatures in ([1.0, 20.0], [8.0, 0.5, 2.0], [3.0]):
+        found = as_number(ask(limit, curvatures), "the limit")
+        steepest, flattest = max(curvatures), min(curvatures)
+        if steepest > flattest:
+            expect(
+                not near(found, 2 / flattest),
+                "that is the limit of the flattest direction; a steeper one grows there",
+            )
+            expect(
+                not near(found, 2 / float(np.mean(curvatures))),
+                "the mean curvature does not help the steepest direction: that one decides",
+            )
+            expect(
+                not near(found, 2 / sum(curvatures)),
+                "each direction shrinks by itself: the curvatures are not added up",
+            )
+        expect(
+            not near(found, 1 / steepest),
+            "at that rate the steepest weight is 0 after one step; it still shrinks above it",
+        )
+        expect(
+            not near(found, steepest / 2) or math.isclose(steepest, 2),
+            "the limit falls when the curvature rises: turn the fraction round",
+        )
+        expect(
+            near(found, 2 / steepest),
+            "each step multiplies a weight by 1 - lr * c, which must lie between -1 and 1",
+        )
+    return "the steepest direction sets the limit for all"
+
+
+CURVES = {"A": "too high", "B": "too low", "C": "schedule", "D": "explodes"}
+
+
+def losses_by_step() -> dict[str, np.ndarray]:
+    """Four runs of SGD on a noisy bowl of 40 directions, which differ in their rate alone."""
+    steps, draw = 200, np.random.default_rng(0)
+    curvatures = np.geomspace(0.2, 20, 40)
+    falling = 0.09 * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
+    rates = {"too high": 0.09, "too low": 0.001, "schedule": falling, "explodes": 0.104}
+    losses = {}
+    for letter, name in CURVES.items():
+        w, found = np.full(40, 0.3), []
+        for rate in np.broadcast_to(rates[name], steps):
+            found.append(float((curvatures * w**2).sum() / 2))
+            w = w - rate * (curvatures * w + draw.normal(0, 1.5, 40))
+        losses[letter] = np.array(found)
+    return losses
+
+
+def draw_curves() -> Figure:
+    """The curves that exercise 4.2 asks to read."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 3))
+    for (letter, losses), colour, style in zip(
+        losses_by_step().items(), COLOURS, ("-", "--", "-.", ":"), strict=False
+    ):
+        axis.plot(losses, style, color=colour, label=letter, linewidth=1.4)
+    axis.set(xlabel="step", ylabel="training loss", ylim=(0, 16))
+    axis.legend()
+    return figure
 
 
 @exercise("4.2")
-def momentum_path(path: Callable[[list[float], float, float], Sequence[float]]) -> str:
-    gradients, lr, mu = [1.0, 2.0, 0.0, 0.0, -1.0], 0.1, 0.8
-
-    def walk(keep: float, mix: float, sign: float = -1) -> list[float]:
-        w, v, places = 0.0, 0.0, []
-        for g in gradients:
-            v = keep * v + mix * g
-            w += sign * lr * v
-            places.append(w)
-        return places
-
-    found = numbers(ask(path, gradients, lr, mu), len(gradients), "weights")
+def read_curves(reading: dict[str, str]) -> str:
+    expect(isinstance(reading, dict), 'give a dictionary, such as {"A": "too low", …}')
+    found = {str(letter).upper(): str(word).lower() for letter, word in reading.items()}
+    expect(found.keys() == CURVES.keys(), "give each of the letters A, B, C and D one word")
+    unknown = sorted(set(found.values()) - set(CURVES.values()))
+    expect(not unknown, f"the words are {', '.join(sorted(CURVES.values()))}; not {unknown}")
+    expect(found["D"] == "explodes", "which curve leaves the picture at the top?")
+    expect(found["B"] == "too low", "which curve is still falling slowly at the end?")
     expect(
-        not near(found, walk(0, 1)),
-        "that is plain SGD: the velocity has to be kept from step to step",
+        found["A"] == "too high", "A and C start alike: which of them goes on jumping at the end?"
     )
-    expect(
-        not near(found, walk(mu, 1 - mu)),
-        "here the gradient is added whole; the factor 1 - mu belongs to a running mean",
-    )
-    expect(not near(found, walk(mu, 1, 1)), "the weight goes uphill: subtract lr * v")
-    velocity = -np.diff(walk(mu, 1), prepend=0) / lr
-    expect(not near(found, velocity), "these are the velocities: return the weights")
-    expect(
-        not near(found, -lr * velocity),
-        "each step has to start from the weight that the step before reached",
-    )
-    expect(near(found, walk(mu, 1)), "first v = mu * v + g, then w = w - lr * v, both from 0")
-    return "the weight goes on moving where the gradient is 0"
+    expect(found == CURVES, "one word for each curve, each word once")
+    return "the end of a curve says more than its start"
 
 
 @exercise("4.3")
@@ -119,74 +156,113 @@ def corrected_means(means: Callable[[list[float], float], Sequence[float]]) -> s
     return "the first mean is the first gradient itself"
 
 
+def _epoch(kind: str) -> tuple[list[float], Tensor]:
+    """Rates and weights after one epoch, done right or with one mistake."""
+    model, loader, optimizer, scheduler = _epoch_task()
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        if kind != "no zero_grad":
+            optimizer.zero_grad()
+        loss.backward()
+        if kind == "scheduler first":
+            scheduler.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if kind == "right" or kind == "no zero_grad":
+            scheduler.step()
+    return rates, model.weight.detach()
+
+
+def _epoch_task() -> tuple[nn.Linear, list[tuple[Tensor, Tensor]], torch.optim.SGD, LinearLR]:
+    draw = torch.Generator().manual_seed(0)
+    model = nn.Linear(4, 3)
+    with torch.no_grad():
+        for w in model.parameters():
+            w.copy_(torch.randn(w.shape, generator=draw))
+    loader = [
+        (torch.randn(8, 4, generator=draw), torch.randint(3, (8,), generator=draw))
+        for _ in range(5)
+    ]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    return model, loader, optimizer, LinearLR(optimizer, 1.0, 0.1, total_iters=5)
+
+
 @exercise("4.4")
-def cosine(schedule: Callable[[int, int, float], float]) -> str:
-    total, highest = 40, 0.3
-    steps = (0, 7, 20, 31, 40)
-    found = np.array(
-        [as_number(ask(schedule, s, total, highest), "the learning rate") for s in steps]
-    )
-    part = np.array(steps) / total
-    wave = np.cos(np.pi * part)
+def train_one_epoch(loop: Callable[..., Sequence[float]]) -> str:
+    expect(callable(loop), "give the function itself, without calling it")
+    model, loader, optimizer, scheduler = _epoch_task()
+    before = model.weight.detach().clone()
+    with warnings.catch_warnings():  # of a scheduler that steps first: it gets its hint below
+        warnings.simplefilter("ignore")
+        # No copies here: the optimizer has to hold the weights of this very model.
+        found = loop(model, loader, optimizer, scheduler)
+        wrong = {kind: _epoch(kind) for kind in ("no zero_grad", "scheduler first", "no scheduler")}
+    weights = model.weight.detach()
+    moved = not torch.equal(weights, before)
+    if found is None or found is ...:
+        if moved:
+            raise Wrong("the weights moved, but nothing is returned: return the list of rates")
+        raise NotTried
+    expect(moved, "no weight has moved: does the optimizer make its step?")
     expect(
-        not near(found, highest * wave),
-        "that ends below 0: add 1 to the cosine and halve it",
-    )
-    expect(not near(found, highest * (1 + wave)), "that begins at twice the highest rate: halve it")
-    expect(
-        not near(found, highest * (1 + np.cos(2 * np.pi * part)) / 2),
-        "that comes up again: the whole run is half a wave, an angle of pi",
-    )
-    expect(
-        not near(found, highest * (1 - part)),
-        "that is a straight line, the linear schedule",
-    )
-    expect(
-        not near(found, highest * (1 + np.cos(180 * part)) / 2),
-        "math.cos wants radians: half a turn is math.pi, not 180",
-    )
-    expect(not near(found, (1 + wave) / 2), "multiply by the highest rate")
-    expect(
-        not near(found, highest * (1 - wave) / 2), "that rises: it has to begin at the highest rate"
+        not near(weights, wrong["no zero_grad"][1]),
+        "gradients of earlier batches count again: call optimizer.zero_grad()",
     )
     expect(
-        near(found, highest * (1 + wave) / 2),
-        "the rate is highest * (1 + cos(pi * step / total)) / 2",
+        not near(weights, wrong["scheduler first"][1]),
+        "the scheduler stepped before the optimizer: the first rate is never used",
     )
-    return "flat at both ends, steep in the middle"
+    expect(
+        not near(weights, wrong["no scheduler"][1]),
+        "all batches ran at one rate: call scheduler.step() after every batch",
+    )
+    rates, right = _epoch("right")
+    expect(near(weights, right), "the weights moved, but not by one step of the optimizer a batch")
+    values = as_tensor(found, "the rates").numpy()
+    expect(values.shape == (len(rates),), f"return {len(rates)} rates, one for each batch")
+    expect(
+        not near(values[:-1], rates[1:]),
+        "these are the rates after scheduler.step(): note the rate before it",
+    )
+    expect(near(values, rates), "return the rates that the optimizer used, in order")
+    return "optimizer.step(), then scheduler.step(), once a batch"
+
+
+PEAKS, CALLS = (-2.5, -0.6, -3.4), 8
 
 
 @exercise("4.5")
-def highest_stable_rate(limit: Callable[[list[float]], float]) -> str:
-    for curvatures in ([1.0, 20.0], [8.0, 0.5, 2.0], [3.0]):
-        found = as_number(ask(limit, curvatures), "the limit")
-        steepest, flattest = max(curvatures), min(curvatures)
-        if steepest > flattest:
+def find_rate(find: Callable[[Callable[[float], float]], float]) -> str:
+    for peak in PEAKS:
+        tried: list[float] = []
+
+        def accuracy_at(lr: float, peak: float = peak, tried: list[float] = tried) -> float:
+            lr = as_number(lr, "the learning rate")
+            expect(lr > 0, "a learning rate is above 0")
+            tried.append(lr)
+            expect(len(tried) <= CALLS, f"that was call number {CALLS + 1}: the budget is {CALLS}")
+            return _accuracy(lr, peak)
+
+        found = as_number(ask(find, accuracy_at), "the learning rate")
+        expect(tried, "call accuracy_at(lr) to learn something about this model")
+        expect(found < 10, "return the learning rate, not its accuracy")
+        expect(found > 0, "a learning rate is above 0")
+        if 94 - _accuracy(found, peak) > 2:
             expect(
-                not near(found, 2 / flattest),
-                "that is the limit of the flattest direction; a steeper one grows there",
+                sum(lr < 0.1 for lr in tried) > 1,
+                "nearly all your rates are large: go in factors, such as 0.0001, 0.001, 0.01",
             )
-            expect(
-                not near(found, 2 / float(np.mean(curvatures))),
-                "the mean curvature does not help the steepest direction: that one decides",
-            )
-            expect(
-                not near(found, 2 / sum(curvatures)),
-                "each direction shrinks by itself: the curvatures are not added up",
-            )
-        expect(
-            not near(found, 1 / steepest),
-            "at that rate the steepest weight is 0 after one step; it still shrinks above it",
-        )
-        expect(
-            not near(found, steepest / 2) or math.isclose(steepest, 2),
-            "the limit falls when the curvature rises: turn the fraction round",
-        )
-        expect(
-            near(found, 2 / steepest),
-            "each step multiplies a weight by 1 - lr * c, which must lie between -1 and 1",
-        )
-    return "the steepest direction sets the limit for all"
+            best = max(tried, key=lambda lr: _accuracy(lr, peak))
+            expect(near(found, best), f"you tried {best:g}, which was better than {found:g}")
+            raise Wrong("more than two points from the best: look again closer around your best")
+    return f"within two points of the best, in at most {CALLS} runs"
+
+
+def _accuracy(lr: float, peak: float) -> float:
+    """A hill over the logarithm of the rate, with a cliff on its right; `peak` is a power of 10."""
+    away = math.log10(lr) - peak
+    return 10.0 if away > 0.5 else max(10.0, 94 - 10 * away**2)
 
 
 @exercise("4.6")

@@ -2,88 +2,52 @@
 
 WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     "4.1": {
-        "goes uphill": ("def sgd_step(w, g, lr):\n    return w + lr * g", "uphill"),
-        "forgets the learning rate": (
-            "def sgd_step(w, g, lr):\n    return w - g",
-            "learning rate is missing",
+        "stops at one over c": (
+            "def highest_stable_rate(curvatures):\n    return 1 / max(curvatures)",
+            "still shrinks above it",
         ),
-        "returns the step alone": ("def sgd_step(w, g, lr):\n    return -lr * g", "step alone"),
-        "returns a number": (
-            "def sgd_step(w, g, lr):\n    return (w - lr * g).sum().item()",
-            "return a tensor",
+        "takes the flattest": (
+            "def highest_stable_rate(curvatures):\n    return 2 / min(curvatures)",
+            "flattest",
         ),
-        "divides by the rate": ("def sgd_step(w, g, lr):\n    return w - g / lr", "w - lr * g"),
+        "takes the mean": (
+            "def highest_stable_rate(curvatures):\n"
+            "    return 2 * len(curvatures) / sum(curvatures)",
+            "mean curvature",
+        ),
+        "turns the fraction round": (
+            "def highest_stable_rate(curvatures):\n    return max(curvatures) / 2",
+            "turn the fraction round",
+        ),
+        "returns a list": (
+            "def highest_stable_rate(curvatures):\n    return [2 / c for c in curvatures]",
+            "one number",
+        ),
     },
     "4.2": {
-        "forgets the velocity": (
-            """
-def momentum_path(gradients, lr, mu):
-    w, path = 0.0, []
-    for g in gradients:
-        v = 0.0
-        v = mu * v + g
-        w -= lr * v
-        path.append(w)
-    return path
-""",
-            "plain SGD",
+        "mixes up slow and jumping": (
+            'my_reading = {"A": "too low", "B": "too high", "C": "schedule", "D": "explodes"}',
+            "still falling slowly",
         ),
-        "takes a running mean": (
-            """
-def momentum_path(gradients, lr, mu):
-    w, v, path = 0.0, 0.0, []
-    for g in gradients:
-        v = mu * v + (1 - mu) * g
-        w -= lr * v
-        path.append(w)
-    return path
-""",
-            "running mean",
+        "takes the fastest start for the best end": (
+            'my_reading = {"A": "schedule", "B": "too low", "C": "too high", "D": "explodes"}',
+            "goes on jumping",
         ),
-        "goes uphill": (
-            """
-def momentum_path(gradients, lr, mu):
-    w, v, path = 0.0, 0.0, []
-    for g in gradients:
-        v = mu * v + g
-        w += lr * v
-        path.append(w)
-    return path
-""",
-            "uphill",
+        "misses the explosion": (
+            'my_reading = {"A": "explodes", "B": "too low", "C": "schedule", "D": "too high"}',
+            "leaves the picture",
         ),
-        "returns the velocities": (
-            """
-def momentum_path(gradients, lr, mu):
-    v, path = 0.0, []
-    for g in gradients:
-        v = mu * v + g
-        path.append(v)
-    return path
-""",
-            "velocities",
+        "gives a list": (
+            'my_reading = ["too high", "too low", "schedule", "explodes"]',
+            "dictionary",
         ),
-        "starts every step at zero": (
-            """
-def momentum_path(gradients, lr, mu):
-    w, v, path = 0.0, 0.0, []
-    for g in gradients:
-        v = mu * v + g
-        path.append(w - lr * v)
-    return path
-""",
-            "step before",
+        "leaves one out": (
+            'my_reading = {"A": "too high", "B": "too low", "C": "schedule"}',
+            "each of the letters",
         ),
-        "returns the last weight": (
-            """
-def momentum_path(gradients, lr, mu):
-    w, v = 0.0, 0.0
-    for g in gradients:
-        v = mu * v + g
-        w -= lr * v
-    return w
-""",
-            "return 5 weights",
+        "uses a word of its own": (
+            'my_reading = {"A": "noisy", "B": "too low", "C": "schedule", "D": "explodes"}',
+            "noisy",
         ),
     },
     "4.3": {
@@ -155,57 +119,153 @@ def corrected_means(gradients, beta):
         ),
     },
     "4.4": {
-        "goes below zero": (
-            "def cosine(step, total, highest):\n"
-            "    return highest * math.cos(math.pi * step / total)",
-            "below 0",
+        "steps the scheduler once an epoch": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+    scheduler.step()
+    return rates
+""",
+            "after every batch",
         ),
-        "forgets to halve": (
-            "def cosine(step, total, highest):\n"
-            "    return highest * (1 + math.cos(math.pi * step / total))",
-            "twice the highest",
+        "steps the scheduler first": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        scheduler.step()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+    return rates
+""",
+            "before the optimizer",
         ),
-        "takes a whole wave": (
-            "def cosine(step, total, highest):\n"
-            "    return highest * (1 + math.cos(2 * math.pi * step / total)) / 2",
-            "half a wave",
+        "forgets zero_grad": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return rates
+""",
+            "zero_grad",
         ),
-        "takes degrees": (
-            "def cosine(step, total, highest):\n"
-            "    return highest * (1 + math.cos(180 * step / total)) / 2",
-            "radians",
+        "notes the next rate": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        rates.append(scheduler.get_last_lr()[0])
+    return rates
+""",
+            "note the rate before",
         ),
-        "draws a line": (
-            "def cosine(step, total, highest):\n    return highest * (1 - step / total)",
-            "straight line",
+        "forgets the optimizer": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        rates.append(scheduler.get_last_lr()[0])
+        scheduler.step()
+    return rates
+""",
+            "no weight has moved",
         ),
-        "forgets the highest rate": (
-            "def cosine(step, total, highest):\n"
-            "    return (1 + math.cos(math.pi * step / total)) / 2",
-            "multiply by the highest",
+        "returns nothing": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+""",
+            "nothing is returned",
+        ),
+        "returns the last rate": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return rates[-1]
+""",
+            "one for each batch",
         ),
     },
     "4.5": {
-        "stops at one over c": (
-            "def highest_stable_rate(curvatures):\n    return 1 / max(curvatures)",
-            "still shrinks above it",
+        "goes in even steps": (
+            """
+def find_rate(accuracy_at):
+    return max(np.linspace(0.0001, 1, 8), key=accuracy_at)
+""",
+            "go in factors",
         ),
-        "takes the flattest": (
-            "def highest_stable_rate(curvatures):\n    return 2 / min(curvatures)",
-            "flattest",
+        "stops at the wide look": (
+            """
+def find_rate(accuracy_at):
+    return max((0.0001, 0.001, 0.01, 0.1, 1.0), key=accuracy_at)
+""",
+            "closer around your best",
         ),
-        "takes the mean": (
-            "def highest_stable_rate(curvatures):\n"
-            "    return 2 * len(curvatures) / sum(curvatures)",
-            "mean curvature",
+        "spends too much": (
+            """
+def find_rate(accuracy_at):
+    return max(10.0 ** np.linspace(-4, 0, 17), key=accuracy_at)
+""",
+            "budget is 8",
         ),
-        "turns the fraction round": (
-            "def highest_stable_rate(curvatures):\n    return max(curvatures) / 2",
-            "turn the fraction round",
+        "returns the accuracy": (
+            """
+def find_rate(accuracy_at):
+    return max(accuracy_at(lr) for lr in (0.001, 0.01, 0.1))
+""",
+            "not its accuracy",
         ),
-        "returns a list": (
-            "def highest_stable_rate(curvatures):\n    return [2 / c for c in curvatures]",
-            "one number",
+        "guesses": (
+            """
+def find_rate(accuracy_at):
+    return 0.01
+""",
+            "call accuracy_at",
+        ),
+        "returns the last one": (
+            """
+def find_rate(accuracy_at):
+    for lr in 10.0 ** np.linspace(-4, 0, 8):
+        accuracy_at(lr)
+    return lr
+""",
+            "which was better",
         ),
     },
     "4.6": {
