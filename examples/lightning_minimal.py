@@ -1,9 +1,8 @@
 """All of Lightning's daily parts on the course's digits: python examples/lightning_minimal.py
 
-Chapter 5 explains each line. Run it again with --resume after a crash, or with more --epochs.
+Chapter 5 explains each line. After a crash, run it again: it goes on from runs/minimal/last.ckpt.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -68,6 +67,9 @@ class DigitClassifier(pl.LightningModule):
         self.test_accuracy(self.model(images), labels)
         self.log("test_accuracy", self.test_accuracy)
 
+    def predict_step(self, batch, batch_idx):
+        return self.model(batch[0]).argmax(dim=1)
+
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
         steps = self.trainer.estimated_stepping_batches
@@ -77,25 +79,17 @@ class DigitClassifier(pl.LightningModule):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--out", default="runs/minimal")
-    parser.add_argument("--resume", action="store_true")
-    flags = parser.parse_args()
     pl.seed_everything(0, workers=True)
-    best = ModelCheckpoint(flags.out, "best", monitor="val_accuracy", mode="max", save_last=True)
-    trainer = pl.Trainer(
-        max_epochs=flags.epochs,
-        logger=CSVLogger(flags.out, name="log"),
-        callbacks=[best, EarlyStopping("val_loss", patience=3), LearningRateMonitor("step")],
-    )
-    module, data = DigitClassifier(), Digits()
-    trainer.fit(module, datamodule=data, ckpt_path="last" if flags.resume else None)
+    out = "runs/minimal"
+    best = ModelCheckpoint(out, "best", monitor="val_accuracy", mode="max", save_last=True)
+    stop, rate = EarlyStopping("val_loss", patience=3), LearningRateMonitor("step")
+    logger = CSVLogger(out, name="log")
+    trainer = pl.Trainer(max_epochs=3, logger=logger, callbacks=[best, stop, rate])
+    data = Digits()
+    trainer.fit(DigitClassifier(), datamodule=data, ckpt_path="last")  # none yet: from the start
     trainer.test(datamodule=data, ckpt_path="best")
-    loaded = DigitClassifier.load_from_checkpoint(best.best_model_path).eval()
-    with torch.no_grad():
-        images = data.data.normalise(data.data.test.images[:8]).to(loaded.device)
-        print("the first answers:", loaded.model(images).argmax(dim=1).tolist())
+    answers = torch.cat(trainer.predict(dataloaders=data.test_dataloader(), ckpt_path="best"))
+    print("the first answers:", answers[:8].tolist())
 
 
 if __name__ == "__main__":
