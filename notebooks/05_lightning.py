@@ -99,14 +99,15 @@ mnist = load("mnist")
 digits = mnist.subset(2_000)  # enough for all but the last run
 
 EPOCHS = 3  # of the last run, on all images
-LENGTHS = budget(full=(20, 60, 120), fast=(4, 8))  # steps, to measure what Lightning costs
+LENGTHS = budget(full=(20, 60, 120), fast=(4, 8))  # steps, to measure the cost
 REPEATS = budget(full=3, fast=1)
 
 # %% tags=["hide-input"]
-scratch = tempfile.TemporaryDirectory()  # logs and checkpoints go here, not beside the notebook
+scratch = tempfile.TemporaryDirectory()  # for logs and checkpoints
 folder = Path(scratch.name)
-quiet_lightning()  # no lines about devices, workers and log intervals: the text says why
-page = {} if is_live() else {"enable_progress_bar": False}  # a page cannot store a moving bar
+quiet_lightning()  # no lines about devices, workers, log intervals: the text says why
+# A page cannot store a moving bar; whoever runs this has it.
+page = {} if is_live() else {"enable_progress_bar": False}
 
 # %% [markdown]
 # ## One loop, three jobs
@@ -129,7 +130,8 @@ class Digits(Dataset):
 
 train_loader = DataLoader(Digits(digits, "train"), batch_size=128, shuffle=True)
 val_loader = DataLoader(Digits(digits, "val"), batch_size=500)
-print(len(train_loader), "training batches; one image:", train_loader.dataset[0][0].shape)
+image, label = train_loader.dataset[0]
+print(len(train_loader), "training batches; one image:", image.shape)
 
 # %% [markdown]
 # The loop does three jobs at once. It says *what* is learned: the loss and the optimizer. It says *from what*: the loaders. And it *drives*: epochs, training and evaluation mode, gradients on and off, bookkeeping.
@@ -247,7 +249,13 @@ trainer.fit(FirstModule(), train_loader, val_loader)
 print("steps:", trainer.global_step)
 
 # %% [markdown]
-# Run this yourself and you will see a progress bar, which moves. A printed page cannot store that. So `page` switches off the bar here, and nothing else; in your own session it is empty. Lightning also reports which devices it found, and gives advice. We have silenced three kinds: the start-up lines, the advice to use more workers (our images are in memory, so there is nothing to wait for), and the remark that our epochs are shorter than its usual interval between two log entries. In your own project, read them all once.
+# Run this yourself and you will see a progress bar, which moves. A printed page cannot store that. So `page` switches off the bar here, and nothing else; in your own session it is empty. Lightning also reports which devices it found, and gives advice. We have silenced three kinds:
+#
+# - the start-up lines,
+# - the advice to use more workers (our images are in memory, so there is nothing to wait for),
+# - the remark that our epochs are shorter than its usual interval between two log entries.
+#
+# In your own project, read them all once.
 #
 # Before the first step the Trainer has done two useful things. It has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
 #
@@ -431,7 +439,8 @@ best = by_epoch["val_accuracy"].idxmax()
 right_axis.plot(epochs, 100 * by_epoch["val_accuracy"], color=COLOURS[2])
 kept = 100 * by_epoch["val_accuracy"][best]
 right_axis.plot(best + 1, kept, "*", markersize=14, color=COLOURS[3], label="kept")
-right_axis.set(xlabel="epoch", ylabel="validation accuracy (%)", title="ModelCheckpoint")
+right_axis.set(xlabel="epoch", ylabel="validation accuracy (%)")
+right_axis.set_title("ModelCheckpoint")
 right_axis.legend(fontsize=9)
 plt.show()
 
@@ -484,6 +493,7 @@ class PowerCut(pl.Callback):
             raise RuntimeError("the power is gone in step 40")
 
 
+# %%
 def run(name, *callbacks, seed=0, ckpt_path=None):
     pl.seed_everything(seed)
     module, images = DigitNetwork("linear"), Digits(digits, "train")
@@ -507,7 +517,7 @@ try:
 except RuntimeError as error:
     print(error)
 saved = torch.load(folder / "crash" / "last.ckpt", weights_only=True)
-print("the file was written after", saved["epoch"] + 1, "epochs, step", saved["global_step"])
+print("last.ckpt was written after step", saved["global_step"])
 
 # %%
 resumed = run("crash", seed=99, ckpt_path="last")
@@ -580,6 +590,7 @@ class NotingCallback(pl.Callback):
     def on_fit_end(self, *_): calls.append("on_fit_end")
 
 
+# %%
 bare = {
     "logger": False,
     "enable_checkpointing": False,
@@ -606,7 +617,7 @@ for row, name in enumerate(calls):
         depth = len(opened)
         colour = next((c for word, c in colours.items() if word in first), COLOURS[5])
         corner, width = (0.6 * depth, top - 0.45), 13 - 0.8 * depth
-        for face in ("white", colour + "33"):  # white hides the colour of the box around
+        for face in ("white", colour + "33"):  # white hides the box around
             look = {"facecolor": face, "edgecolor": colour, "zorder": depth / 10}
             axis.add_patch(plt.Rectangle(corner, width, row - top + 0.9, **look))
     weight = "bold" if "*" in name else "normal"
@@ -698,6 +709,7 @@ class TwiceSoftmax(DigitNetwork):
         return self.model(images).softmax(dim=1)
 
 
+# %%
 def overfit(module):
     """The training loss after many epochs on the same two batches of 64 images."""
     same = DataLoader(Digits(digits, "train"), batch_size=64)
