@@ -427,7 +427,7 @@ log = pd.read_csv(folder / "few" / "version_0" / "metrics.csv")
 print(log.head(5).to_string(index=False))
 by_epoch = log.groupby("epoch").first()
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the dashed training loss falls towards zero while the validation loss stops falling and rises a little; a dotted line marks its lowest point, where early stopping starts to count. Right, validation accuracy by epoch with a star at the best epoch, whose weights are kept."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the dashed training loss falls towards zero while the validation loss soon stops falling; a dotted line marks its lowest point, from which early stopping counts. Right, validation accuracy by epoch with a star at the best epoch, whose weights are kept."}}
 figure, (left_axis, right_axis) = plt.subplots(1, 2, figsize=(WIDTH, 3))
 epochs = by_epoch.index + 1
 left_axis.plot(epochs, by_epoch["train_loss"], "--", label="training")
@@ -442,6 +442,8 @@ kept = 100 * by_epoch["val_accuracy"][best]
 right_axis.plot(best + 1, kept, "*", markersize=14, color=COLOURS[3], label="kept")
 right_axis.set(xlabel="epoch", ylabel="validation accuracy (%)")
 right_axis.set_title("ModelCheckpoint")
+for axis in (left_axis, right_axis):
+    axis.locator_params(axis="x", integer=True)
 right_axis.legend(fontsize=9)
 plt.show()
 
