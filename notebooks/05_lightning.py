@@ -890,7 +890,8 @@ print(f"test accuracy {100 * result['test_accuracy']:.2f} %")
 answers = torch.cat(trainer.predict(datamodule=data, ckpt_path="best"))
 test_images, truth = data.digits.test.images, data.digits.test.labels
 wrong = (answers != truth).nonzero()[:8, 0]
-show_images(test_images[wrong], answers[wrong], mnist.classes);
+show_images(test_images[wrong], answers[wrong], mnist.classes)
+plt.show()
 
 # %% tags=["hide-input"]
 record("lightning.mnist", test_accuracy=result["test_accuracy"], seconds=fit_seconds)
