@@ -258,7 +258,7 @@ print("steps:", trainer.global_step)
 #
 # In your own project, read them all once.
 #
-# Before the first step the Trainer has done two useful things. It has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
+# Before the first step the Trainer has done two useful things. It has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. (The FLOPs, multiplications and additions, stay 0 unless the module names an `example_input_array`.) And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
 #
 # It has also left files behind, without being asked:
 
@@ -985,6 +985,7 @@ scratch.cleanup()  # the logs and checkpoints are not needed any more
 # | large batches in small memory | a second counter | `accumulate_grad_batches=8` |
 # | no exploding gradients | one line | `gradient_clip_val=1.0` |
 # | to find the slow part | a profiler around the loop | `profiler="simple"` |
+# | a first guess of the learning rate | chapter 4's range test | `Tuner(trainer).lr_find(module)` |
 # | a time limit | a clock | `max_time="00:01:00:00"` (days first) |
 # | to know by heart | PyTorch | PyTorch, and the hooks |
 #
