@@ -250,17 +250,11 @@ trainer.fit(FirstModule(), train_loader, val_loader)
 print("steps:", trainer.global_step)
 
 # %% [markdown]
-# Run this yourself and you will see a progress bar, which moves. A printed page cannot store that. So `page` switches off the bar here, and nothing else; in your own session it is empty. Lightning also reports which devices it found, and gives advice. We have silenced three kinds:
+# In your own session you also see a progress bar. A page cannot store one that moves, so `page` switches it off here. We have silenced some messages, too. They say which devices were found, that more workers may load faster (our images are in memory already), and that our epochs are shorter than the interval between two log entries. In your own project, read them all once.
 #
-# - the start-up lines,
-# - the advice to use more workers (our images are in memory, so there is nothing to wait for),
-# - the remark that our epochs are shorter than its usual interval between two log entries.
+# Before the first step the Trainer has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. (The FLOPs stay 0 unless the module names an `example_input_array`.) And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
 #
-# In your own project, read them all once.
-#
-# Before the first step the Trainer has done two useful things. It has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. (The FLOPs, multiplications and additions, stay 0 unless the module names an `example_input_array`.) And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
-#
-# It has also left files behind, without being asked:
+# It has also left files behind:
 
 # %%
 for path in sorted((folder / "lightning_logs").rglob("*")):
@@ -292,7 +286,7 @@ page["enable_model_summary"] = False  # one summary on this page is enough
 #
 # The first module is a minimum. Real projects add three things.
 #
-# **A metric that counts correctly.** The mean of the accuracies of all batches is not the accuracy if the last batch is smaller. *torchmetrics*, which comes with Lightning, has objects that collect hits over an epoch. Pass the object itself to `self.log`. The Trainer reads it at the end of the epoch and sets it back.
+# **Metrics as objects.** `self.log` takes the mean over the batches, weighted by their size. For accuracy that is right, for many other metrics it is not. *torchmetrics*, which comes with Lightning, has objects that collect what they need over a whole epoch and over all processes. Pass the object itself to `self.log`.
 #
 # **All four steps.** `test_step` for the test split, `predict_step` for images without labels.
 #
@@ -329,7 +323,7 @@ class ClassifierSteps(pl.LightningModule):
 # %% [markdown]
 # `on_epoch=True` asks for the mean over the epoch; in training, the default is one number every 50 steps. `sync_dist=True` matters as soon as several processes share the work: without it, the log holds the loss of *one* process's images. There is a warning, but no error. Metric objects do this by themselves.
 #
-# This class fits any classifier. The next one says what ours is made of.
+# The next class says what our classifier is made of.
 
 # %%
 from torchmetrics.classification import MulticlassAccuracy
@@ -351,13 +345,13 @@ module = DigitNetwork("linear", lr=0.01)
 print(dict(module.hparams))
 
 # %% [markdown]
-# `average="micro"` is the accuracy that you know: hits divided by images. The default, `"macro"`, averages over the classes instead, each with the same weight. On an unbalanced set that is quite another number. Read the documentation of a metric before you believe it.
+# `average="micro"` is the accuracy that you know: hits divided by images. The default, `"macro"`, gives each class the same weight instead. On an unbalanced set that is quite another number.
 #
 # (Does your `__init__` take a whole network as an argument? Write `save_hyperparameters(ignore=["model"])`, and hand the network over again when you load.)
 #
 # ## The data as a module
 #
-# A LightningDataModule holds the answer to *from what* in one class. `prepare_data` is for work that must be done once on a machine, such as a download. `setup` runs in every process and builds the data sets. Then one method for each loader.
+# `prepare_data` is for work that must be done once on a machine, such as a download. `setup` runs in every process and builds the data sets. Then one method for each loader.
 
 
 # %%
@@ -448,13 +442,13 @@ right_axis.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The training loss goes on falling, the validation loss does not. The lowest loss and the highest accuracy need not be the same epoch: say which one you want. We watch the loss to stop, as it is smoother, and keep the weights with the best accuracy, as that is what we report.
+# The training loss goes on falling, the validation loss does not. The lowest loss and the highest accuracy need not be in the same epoch: say which one you want. We stop by the loss, which is smoother, and keep the best accuracy, which we report.
 #
-# Other loggers (TensorBoard, Weights & Biases, MLflow) take the same numbers without a change in the module. For TensorBoard, write `logger=TensorBoardLogger("runs")`, install `tensorboard`, and run `tensorboard --logdir runs`: your browser then shows the curves while they grow.
+# Other loggers take the same numbers without a change in the module. For TensorBoard, write `logger=TensorBoardLogger("runs")` and run `tensorboard --logdir runs`: your browser then shows the curves while they grow.
 #
 # ## Load the best
 #
-# Which files are there, and what is in one? A checkpoint is a `dict` that PyTorch can open without Lightning. `weights_only=True` reads numbers and text, and runs no code from the file. Always say so for files from the internet.
+# A checkpoint is a `dict` that PyTorch can open without Lightning. `weights_only=True` reads numbers and text, and runs no code from the file. Always say so for files from the internet.
 
 # %%
 print(sorted(path.name for path in Path(checkpoint.dirpath).iterdir()))
@@ -472,7 +466,7 @@ print(f"best in the log: {by_epoch['val_accuracy'].max():.4f}")
 print(f"loaded:          {again['val_accuracy']:.4f}")
 
 # %% [markdown]
-# To ask it for an answer, use it as any network. It comes in training mode, so say `eval()` first. Or let the Trainer do both, batch by batch: we do that with `Trainer.predict` at the end of the chapter.
+# To ask it for an answer, use it as any network. It comes in training mode, so say `eval()` first.
 
 # %%
 best_module.eval()
@@ -484,9 +478,9 @@ print((answers == labels[:8]).float().mean().item(), "of the first eight are rig
 # %% [markdown]
 # ## Go on after a crash
 #
-# A checkpoint also holds the state of the optimizer and the number of the epoch. So a training can go on where it stopped. We want to know exactly: is a run with a crash *the same* as one without?
+# A checkpoint also holds the state of the optimizer and the number of the epoch. So a training can go on where it stopped. Is a run with a crash *the same* as one without?
 #
-# For that, the order of the images must not depend on what ran before. `DistributedSampler` shuffles by seed and epoch alone. It is made for several processes, and works with one. The Trainer tells it the epoch.
+# For that, the order of the images must not depend on what ran before. `DistributedSampler` shuffles by seed and epoch alone. It is made for several processes, and works with one.
 
 
 # %%
@@ -511,7 +505,7 @@ def run(name, *callbacks, seed=0, ckpt_path=None):
 
 
 # %% [markdown]
-# The crash comes in the middle of the third epoch, since an epoch has 16 steps. Then we start again with `ckpt_path="last"`: the Trainer looks for `last.ckpt` in the folder of the `ModelCheckpoint`.
+# The crash comes in the middle of the third epoch, since an epoch has 16 steps. To start again, `ckpt_path="last"` looks for `last.ckpt` in the folder of the `ModelCheckpoint`.
 
 # %%
 without_crash = run("without")
@@ -534,9 +528,9 @@ def equal_weights(one, other):
 print("the same weights, to the last bit:", equal_weights(without_crash, resumed))
 
 # %% [markdown]
-# The eight steps after the last file were lost and done again. Nothing else was. With plain `shuffle=True` the resumed run would see the images in another order: as good, but not equal.
+# Only the eight steps after the last file had to be done again. (With `shuffle=True` the images would come in another order: as good, but not equal.)
 #
-# Two conditions. The file must be *there*: without `save_last=True`, or a `ModelCheckpoint` at all, a crash takes everything since the last file. And it must be the whole file: with the weights alone, Adam's running means start from zero, and training goes another way.
+# The file must be *there*: set `save_last=True` before the crash. And it must be used as a whole: with the weights alone, Adam's running means start from zero, and training goes another way.
 #
 # ## Hooks, in the order they run
 #
@@ -544,7 +538,7 @@ print("the same weights, to the last bit:", equal_weights(without_crash, resumed
 #
 # **Think first**: is the optimizer made before or after training starts? Is validation part of the training epoch, or does it come after it?
 #
-# Do not guess, look. Each hook of this module notes its name. Two training batches and one validation batch are enough to see the pattern.
+# Do not guess, look. Each hook of this module notes its name.
 
 # %%
 calls = []
@@ -606,9 +600,9 @@ trainer.fit(Noting(), train_loader, val_loader)
 print(len(calls), "calls, from", calls[0], "to", calls[-1])
 
 # %% [markdown]
-# (`bare` switches off files, bar and summary. From here on, many short trainings are experiments, and their files would only be litter.)
+# (`bare` switches off files, bar and summary: the many short experiments to come would only leave litter.)
 #
-# Every `…_start` has its `…_end`, so the calls nest like brackets. The picture draws each pair as a box. Time runs downwards; what lies inside a box happens between its start and its end.
+# Every `…_start` has its `…_end`, so the calls nest like brackets. The picture draws each pair as a box; time runs downwards.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "All calls from top to bottom, in nested boxes. Inside the box of the fit lies first the sanity check with one validation step, then the training, in it the epoch, in it two boxes of one batch each: training_step, zero_grad, backward, optimizer step. Below them, still inside the epoch, the box of the validation."}}
 figure, axis = plt.subplots(figsize=(WIDTH, 6.6))
@@ -643,15 +637,15 @@ axis.axis("off")
 plt.show()
 
 # %% [markdown]
-# Bold with a star: methods that every module has. Read it as the loop of chapter 2: an epoch starts, a batch starts, `training_step`, `zero_grad`, `backward`, `optimizer.step`, the batch ends.
+# Bold with a star: methods that every module has. Inside a green box you find the loop of chapter 2: `training_step`, `zero_grad`, `backward`, `optimizer.step`.
 #
-# So the optimizer is made before training starts, and before the sanity check. And validation runs *inside* the training epoch, before `on_train_epoch_end`. That is why a callback may look at `val_accuracy` at the end of a training epoch.
+# The optimizer is made before training starts, even before the sanity check. And validation runs *inside* the training epoch, before `on_train_epoch_end`. That is why a callback may look at `val_accuracy` at the end of a training epoch.
 #
 # ## A callback of your own, and a proof
 #
-# Is it *really* the same training? "About the same accuracy" would not convince: many mistakes cost only a little accuracy. So we ask for more. Same first weights, same batches, same arithmetic in the same order: then every loss must be equal to the last **bit**, the smallest unit of a stored number.
+# Is it *really* the same training? "About the same accuracy" would not convince: many mistakes cost only a little of it. With the same first weights, the same batches and the same arithmetic, every loss must be equal to the last bit.
 #
-# The plain loop kept the loss of every step. A callback can do the same. Which hook? The end of a batch; `outputs["loss"]` is what `training_step` has returned.
+# The plain loop kept the loss of every step. A callback can do the same at the end of each batch; `outputs["loss"]` is what `training_step` has returned.
 
 
 # %%
@@ -678,7 +672,7 @@ print("all weights equal:", equal_weights(plain_network, module.model))
 # %% [markdown]
 # Not "close": equal. The Trainer is not magic. It is our loop.
 #
-# What made this work? One seed at the start, and nothing that draws random numbers in one version and not in the other. (The sanity check would; Lightning puts the generator back afterwards.) It holds on the CPU, on one machine. A GPU may add up in an order that changes from run to run. There "equal" becomes "equal up to rounding". The course's two scripts, `train.py` and `lightning_train.py`, are compared in the same way, with augmentation, schedule and batch normalisation.
+# One seed at the start was enough, since both versions draw the same random numbers. (The sanity check draws some, too; Lightning puts the generator back afterwards.) It holds on the CPU, on one machine. A GPU may add up in another order from run to run: there "equal" becomes "equal up to rounding".
 #
 # ## Two switches that find mistakes
 #
@@ -699,7 +693,7 @@ for switch in ({"max_epochs": 1}, {"fast_dev_run": True}):
         print(switch, "→ KeyError", error, "in step", trainer.global_step)
 
 # %% [markdown]
-# The sanity check saw nothing in either run, since `on_train_epoch_end` is no part of it. Without the switch we learn of the mistake after a whole epoch, with it after one step. Make it a habit before every long run.
+# The sanity check saw nothing, since `on_train_epoch_end` is no part of it. Without the switch we learn of the mistake after a whole epoch, with it after one step. Make it a habit before every long run.
 #
 # **`overfit_batches=2`** trains on the same two batches again and again. It answers: *can* the model learn? A healthy one learns two batches by heart and its loss goes towards 0. If not, the mistake is in the model or in the loss, and no amount of data will help.
 #
@@ -729,19 +723,19 @@ print(f"correct module: {healthy:.3f}; softmax twice: {twice:.3f} (floor {floor:
 confirm(healthy < 0.1 < floor - 1e-4 <= twice, "two batches tell the two modules apart")
 
 # %% [markdown]
-# **Softmax twice** is a *silent* mistake: nothing fails. `cross_entropy` takes softmax itself, and so the second softmax gets numbers between 0 and 1. Even a perfect model can give the true class no more than $e^1 / (e^1 + 9 e^0)$. That is the floor: more training never gets below it. (The loader above does not shuffle, so that the two batches stay the same. With a shuffled one, Lightning turns that off and says so.)
+# **Softmax twice** is a *silent* mistake: nothing fails. `cross_entropy` takes softmax itself, and so the second softmax gets numbers between 0 and 1. Even a perfect model can give the true class no more than $e^1 / (e^1 + 9 e^0)$. That is the floor: more training never gets below it.
 #
 # ## What it costs
 #
-# The Trainer does a lot between two batches: it calls hooks, keeps metrics, looks whether it should stop. To measure that, do not divide the time of one run by its steps. Setting up the Trainer is in it too, and weighs most in a short run. Measure runs of *several lengths* instead, and draw a line through them:
+# The Trainer does a lot between two batches: it calls hooks, keeps metrics, looks whether it should stop. Do not divide the time of one run by its steps: setting up the Trainer is in it too. Measure runs of *several lengths*, and draw a line through them:
 #
 # $$\text{time} = a + h \cdot \text{steps}.$$
 #
 # $a$ is what a run costs before its first step, $h$ what each step adds.
 #
-# **Think first**: for which network will the two loops differ more for each step, in per cent: for the linear one or for the CNN?
+# **Think first**: for which network will the $h$ of the two loops differ more, in per cent: for the linear one or for the CNN?
 #
-# Both loops get batches of 64 images from the same `DataLoader`, without validation. They take turns, so that a slow moment of the machine hits both. Of each length, the fastest run counts.
+# Both loops get batches of 64 images from the same `DataLoader`, without validation. They take turns, and of each length the fastest run counts.
 
 
 # %%
@@ -820,11 +814,11 @@ share = h["extra (%)"]
 confirm(share["cnn"] < share["linear"], "the larger network pays the smaller share")
 
 # %% [markdown]
-# The arithmetic of a step is the plain loop's, so Lightning's share shrinks as the network grows. Two limits of this measurement. The CNN's extra time is a small difference of two large numbers, and so the less certain of the two; a negative value would only mean that it drowns in the noise of the machine. And our images come from memory. Where a `DataLoader` has to open files first, a step is longer and the share smaller still.
+# The arithmetic of a step is the plain loop's, so Lightning's share shrinks as the network grows. The CNN's extra time is a small difference of two large numbers, and so the less certain of the two: this cannot tell whether it is the same for both networks. And where a `DataLoader` has to open files first, a step is longer and the share smaller still.
 #
 # ## The full run
 #
-# Now in earnest: the small CNN on all training images, with the one-cycle schedule of chapter 4. A schedule is returned beside its optimizer. `estimated_stepping_batches` is the number of steps that the whole run will have. `"interval": "step"` says that the schedule moves after every step. The rest of the module stays as it is.
+# Now in earnest: the small CNN on all training images, with the one-cycle schedule of chapter 4. A schedule is returned beside its optimizer. `estimated_stepping_batches` is the number of steps of the whole run. `"interval": "step"` says that the schedule moves after every step.
 
 
 # %%
@@ -841,7 +835,7 @@ class ScheduledNetwork(DigitNetwork):
 
 
 # %% [markdown]
-# `accelerator="auto"`, the default, takes a GPU if there is one. There is no early stopping here: a schedule with a planned end should reach it.
+# Lightning takes a GPU if there is one. There is no early stopping here: a schedule with a planned end should reach it.
 
 # %%
 pl.seed_everything(1)
@@ -899,7 +893,7 @@ record("lightning.mnist", test_accuracy=result["test_accuracy"], seconds=fit_sec
 # %% [markdown]
 # ## Several GPUs
 #
-# A large training is shared among several GPUs or machines. Each runs a **process**, a program of its own with its own copy of the network. The usual way is called **[DDP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ddp)**: every process computes gradients for its part of the batch, and all step with the mean of them. In Lightning it is two arguments, in a script (a notebook cell cannot be started a second time):
+# A large training is shared among several **processes**, one for each GPU, each with its own copy of the network. The usual way is called **[DDP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ddp)**: every process computes gradients for its part of the batch, and all step with the mean of them. In Lightning it is two arguments, in a script (a notebook cell cannot be started a second time):
 #
 # ```python
 # trainer = pl.Trainer(devices=2, strategy="ddp")
@@ -975,19 +969,15 @@ scratch.cleanup()  # the logs and checkpoints are not needed any more
 # | You want | In a plain loop you write | In Lightning you write |
 # |---|---|---|
 # | `zero_grad`, `backward`, `eval()`, `no_grad` | four lines, in the right places | nothing |
-# | a progress bar and a summary | a loop around a library | nothing |
-# | correct numbers for an epoch | sums, counts, a division | a metric and `self.log` |
-# | a log file, curves in the browser | a writer | a logger |
+# | a mean over the epoch, a log file | sums, counts, a writer | `self.log`, a logger |
 # | the best weights, early stopping | a few `if`s and a copy | two callbacks |
 # | going on after a crash | saving and loading of five things | `save_last=True`, `ckpt_path="last"` |
 # | a GPU, several GPUs or machines | `.to(device)`; DDP by hand | `accelerator`, `devices`, `num_nodes`, `strategy` |
 # | fewer bits, for speed | autocast and its scaler | `precision="bf16-mixed"` |
 # | large batches in small memory | a second counter | `accumulate_grad_batches=8` |
 # | no exploding gradients | one line | `gradient_clip_val=1.0` |
-# | to find the slow part | a profiler around the loop | `profiler="simple"` |
 # | a first guess of the learning rate | chapter 4's range test | `Tuner(trainer).lr_find(module)` |
 # | a time limit | a clock | `max_time="00:01:00:00"` (days first) |
-# | to know by heart | PyTorch | PyTorch, and the hooks |
 #
 # **Take Lightning** when you want several of these. Others who know it also read your code faster: they know where to look.
 #
@@ -995,12 +985,12 @@ scratch.cleanup()  # the logs and checkpoints are not needed any more
 #
 # - while you learn. You should have written the loop once; you have.
 # - when a step is tiny, as with our linear network: the housekeeping costs more than it helps.
-# - when training is not "for each batch, one loss, one step": several optimizers that take turns, or research on the optimizer itself. Lightning can do it (`automatic_optimization = False`), but then the loop is yours again, split into methods.
-# - when one more dependency is one too many. Lightning moves on its own schedule, and an update can change a hook.
+# - when training is not "for each batch, one loss, one step". Lightning can do it (`automatic_optimization = False`), but then the loop is yours again, split into methods.
+# - when one more dependency, whose updates can change a hook, is one too many.
 #
 # To start a project of your own, copy [`examples/lightning_minimal.py`](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/examples/lightning_minimal.py): all parts of this chapter in one short script.
 #
-# **The answer** to the question of this chapter. *What do we have to write?* Model, loss, optimizer and batches, in methods with agreed names; not fewer lines, but fewer places for mistakes. *What do we get?* Everything in the right-hand column. *Is it the same training?* Yes, bit for bit on the CPU, and we did not take anybody's word for it.
+# **The answer** to the question of this chapter. *What do we have to write?* Model, loss, optimizer and batches, in methods with agreed names. *What do we get?* Everything in the right-hand column. *Is it the same training?* Yes, bit for bit on the CPU.
 #
 # ## Exercises
 #
