@@ -480,7 +480,7 @@ print((answers == labels[:8]).float().mean().item(), "of the first eight are rig
 #
 # A checkpoint also holds the state of the optimizer and the number of the epoch. So a training can go on where it stopped. Is a run with a crash *the same* as one without?
 #
-# For that, the order of the images must not depend on what ran before. `DistributedSampler` shuffles by seed and epoch alone. It is made for several processes, and works with one.
+# For that, the order of the images must not depend on what ran before. `DistributedSampler` shuffles by seed and epoch alone. It is made for several processes, and works with one; the Trainer tells it the epoch.
 
 
 # %%
