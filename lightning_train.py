@@ -1,4 +1,9 @@
-"""The same training with PyTorch Lightning: python lightning_train.py --model cnn"""
+"""The same training with PyTorch Lightning: python lightning_train.py --model cnn
+
+It writes the run folder of `train.py`, bit for bit, and either script can resume the other's run.
+So its checkpoints, early stopping and progress are the course's own, not Lightning's callbacks.
+For a project of your own, start from `examples/lightning_minimal.py`, which uses Lightning's.
+"""
 
 import sys
 from collections.abc import Callable

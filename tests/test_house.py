@@ -80,7 +80,7 @@ def test_everything_that_is_imported_is_declared() -> None:
     own = {path.stem for path in ROOT.glob("*.py")} | {"commands", "helpers", "tools", "benchmarks"}
     known = own | set(sys.stdlib_module_names) | set(requirements("course"))
     sources = [path for path in ROOT.glob("*.py") if path.name != "conftest.py"]
-    for folder in ("commands", "helpers", "benchmarks", "notebooks"):
+    for folder in ("commands", "helpers", "benchmarks", "examples", "notebooks"):
         sources += ROOT.glob(f"{folder}/**/*.py")
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

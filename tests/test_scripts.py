@@ -268,3 +268,17 @@ def test_help_names_every_flag(script):
         "--seed --device --data-dir --sample --require-full --out"
     ).split():
         assert flag in text
+
+
+def test_the_minimal_example_trains_logs_and_resumes(tmp_path):
+    """`examples/lightning_minimal.py` on the sample, and once more: there is nothing left to do."""
+    for _ in range(2):
+        done = run("examples/lightning_minimal.py", cwd=tmp_path, COURSE_DATA="sample")
+        assert done.returncode == 0, done.stderr
+        assert "test_accuracy" in done.stdout and "the first answers: [" in done.stdout
+        last = torch.load(tmp_path / "runs" / "minimal" / "last.ckpt", weights_only=True)
+        assert last["epoch"] == 2
+    assert {"best.ckpt", "last.ckpt", "log"} <= {
+        p.name for p in (tmp_path / "runs/minimal").iterdir()
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]

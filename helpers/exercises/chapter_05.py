@@ -1,5 +1,6 @@
 """The checks of chapter 5: short trainings on tensors made here, with Lightning kept quiet."""
 
+import contextlib
 import copy
 import inspect
 import math
@@ -8,12 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Timer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
 
 from helpers.exercises.grading import NotTried, ask, exercise, expect
 from helpers.lit import quiet_lightning
@@ -110,7 +110,7 @@ def training_step(module_class: Any) -> str:
     found = module.training_step((images, labels), 0)
     expect(
         found is not None,
-        "nothing is returned. Lightning would skip the batch without an error: return the loss",
+        "nothing is returned. Lightning would skip the batch, with a warning only: return the loss",
     )
     found = found.get("loss") if isinstance(found, dict) else found
     expect(
@@ -213,34 +213,62 @@ def order_of_hooks(order: Any) -> str:
     return "just as they ran in a training a moment ago"
 
 
+def _loader(given: Any, name: str) -> DataLoader[Any]:
+    if given is None:
+        raise NotTried
+    expect(not isinstance(given, Dataset), f"{name} returns a data set: wrap it into a DataLoader")
+    expect(isinstance(given, DataLoader), f"{name} should return a DataLoader")
+    return given
+
+
 @exercise("5.3")
-def by_epoch(function: Any) -> str:
-    losses = {"train_loss": [2.0, 1.0, 0.5], "val_loss": [1.5, 1.25, 1.75]}
-    lines = ["epoch,lr-SGD,step,train_loss,val_loss"]
-    for epoch in range(3):
-        lines += [f",{0.1 / (epoch + 1)},{10 * epoch + 4},,"]
-        lines += [f"{epoch},,{10 * epoch + 9},,{losses['val_loss'][epoch]}"]
-        lines += [f"{epoch},,{10 * epoch + 9},{losses['train_loss'][epoch]},"]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "metrics.csv"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        found = ask(function, path)
-    expect(isinstance(found, pd.DataFrame), "return a table: a DataFrame of pandas")
-    for name in losses:
-        expect(name in found.columns, f"the table has no column {name}")
-    expect(len(found) > 0, "no row is left: no row of the file is complete, so dropna drops all")
-    gaps = bool(found[list(losses)].isna().any().any())
-    if len(found) != 3:
-        hint = "not one row for each epoch" + (", and there are gaps" if gaps else "")
-        expect(False, f"{hint}: put the rows together that have the same epoch")
-    expect(not gaps, "there are still gaps: an epoch's numbers stand in different rows")
-    for name, right in losses.items():
-        values = [float(value) for value in found[name]]
+def data_module(module_class: Any) -> str:
+    expect(inspect.isclass(module_class), "give the class itself: TensorData, without brackets")
+    count, size = 50, 8
+    images = torch.arange(count).float().reshape(count, 1, 1, 1)
+    labels = torch.arange(count)
+    module = module_class(images, labels, size)
+    module.prepare_data()
+    module.setup("fit")
+    train = _loader(module.train_dataloader(), "train_dataloader")
+    val = _loader(module.val_dataloader(), "val_dataloader")
+
+    def seen(loader: DataLoader[Any]) -> list[int]:
+        batches = [*loader]
         expect(
-            all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(values, right, strict=True)),
-            f"{name} is not what was logged: take each epoch's own entry, in order of the epochs",
+            all(isinstance(batch, list | tuple) and len(batch) == 2 for batch in batches),
+            "a batch should be two tensors: images and labels",
         )
-    return "one row for each epoch, and every number in its place"
+        expect(
+            all(len(truth) == size for _, truth in batches[:-1]) and len(batches[-1][1]) <= size,
+            f"batches of {size} were wanted: pass batch_size on to the DataLoader",
+        )
+        found = [int(label) for _, truth in batches for label in truth]
+        pixels = [int(pixel) for part, _ in batches for pixel in part.flatten()]
+        expect(pixels == found, "images and labels do not belong together any more")
+        return found
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        first, second, held = seen(train), seen(train), seen(val)
+    expect(not set(first) & set(held), "some images are in both parts: the validation would lie")
+    expect(
+        (len(first), len(held)) != (10, 40),
+        "80 % belong to the training, the others to the validation: they are swapped",
+    )
+    expect(
+        set(first) == set(range(40)) or len(first) != 40,
+        "the first 80 % are for training; these are others",
+    )
+    expect(
+        sorted(first) == [*range(40)],
+        f"{len(first)} of {count} images are for training; 80 % would be 40 (none is dropped)",
+    )
+    expect(first != sorted(first), "training batches come in the given order: shuffle them")
+    expect(first != second, "every epoch has the same order: let the DataLoader shuffle")
+    expect(held != sorted(held, reverse=True) and held == sorted(held), "validation is shuffled")
+    expect(held == [*range(40, 50)], "the last 20 % are for validation; some are missing")
+    return "training is shuffled, validation is not, and no image is in both"
 
 
 def _gradient_norms(batches: Sequence[Batch]) -> tuple[dict[str, list[float]], nn.Module]:
@@ -353,47 +381,128 @@ def stop_when_lost(callback_class: Any) -> str:
     return "stopped within the epoch, and healthy trainings go on"
 
 
-@exercise("5.6")
-def trainer_arguments(arguments: Any) -> str:
-    expect(isinstance(arguments, dict), "a dict is wanted: names of arguments and their values")
-    known = inspect.signature(pl.Trainer.__init__).parameters
-    unknown = [str(name) for name in arguments if name not in known]
-    expect(not unknown, f"the Trainer has no argument named {', '.join(unknown)}")
+class _Stored(pl.LightningModule):
+    """What exercises 5.6 and 5.7 load: a hyperparameter, dropout, and an optimizer with memory."""
+
+    def __init__(self, width: int = 4, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.steps = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(9)
+            self.model = nn.Sequential(
+                nn.Flatten(),
+                nn.Linear(16, width),
+                nn.Tanh(),
+                nn.Dropout(dropout),
+                nn.Linear(width, 3),
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.steps += 1
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self(batch[0] if isinstance(batch, list | tuple) else batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9)
+
+
+def _trained(path: Path, module: pl.LightningModule, epochs: int) -> None:
+    """Train on batches in order, and leave a checkpoint at `path`."""
     quiet_lightning()
-    trainer = pl.Trainer(**{"max_epochs": 1} | QUIET | arguments)
-    parts = trainer.accumulate_grad_batches
-    expect(parts != 1, "only 64 images take part in a step: gradients have to be accumulated")
+    trainer = pl.Trainer(**QUIET | {"max_epochs": epochs})
+    trainer.fit(module, _Loader(_batches(5)))
+    trainer.save_checkpoint(path)
+
+
+@exercise("5.6")
+def load_and_predict(function: Any) -> str:
+    images = torch.cat([images for images, _ in _batches(6)])
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        path = Path(folder) / "best.ckpt"
+        module = _Stored(width=24)
+        _trained(path, module, 8)
+        module.eval()
+        with torch.no_grad():
+            right = module(images).argmax(dim=1)
+            fresh = _Stored(width=24).eval()(images).argmax(dim=1)
+        try:
+            found = ask(function, _Stored, path, images)
+            again = ask(function, _Stored, path, images)
+        except RuntimeError as error:
+            expect(
+                "size mismatch" not in str(error),
+                "the weights do not fit: module_class() has the default hyperparameters. Use "
+                "load_from_checkpoint, which reads them from the file",
+            )
+            raise
+    found = torch.cat([*found]) if isinstance(found, list | tuple) and len(found) else found
+    again = torch.cat([*again]) if isinstance(again, list | tuple) and len(again) else again
+    expect(isinstance(found, Tensor), "return one tensor of class numbers")
     expect(
-        parts not in (64, 256),
-        "accumulate_grad_batches counts batches, not images: how many times 64 is 256?",
+        found.shape != (len(images), 3),
+        "these are the logits or probabilities: take argmax over the classes",
     )
-    expect(parts == 4, f"{parts} batches of 64 are {64 * parts} images, not 256")
-    expect(trainer.gradient_clip_val is not None, "nothing shortens a long gradient")
     expect(
-        getattr(trainer.gradient_clip_algorithm, "value", trainer.gradient_clip_algorithm)
-        in (None, "norm"),
-        "clipping by value cuts single numbers; the whole norm is meant, which is the default",
+        found.shape == (len(images),),
+        "one class number for each image is wanted: argmax over dim=1, the classes",
     )
-    expect(trainer.gradient_clip_val == 1, "the norm should be at most 1")
-    share = trainer.limit_train_batches
+    expect(not found.is_floating_point(), "class numbers are integers: argmax gives them")
     expect(
-        not (isinstance(share, int) and share > 1),
-        f"limit_train_batches={share} means {share} batches; a share is written as a fraction",
+        torch.equal(found, again),
+        "two calls give two answers: dropout is active. Say eval() first",
     )
-    expect(share != 1, "all training batches are used: a tenth was wanted")
-    expect(share == 0.1, "the share of the training batches is not a tenth")
-    timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]
-    expect(timers, "there is no time limit")
-    hours = (timers[0].time_remaining() or 0) / 3600
-    expect(
-        not math.isclose(hours, 48),
-        "this is two days: the time is written days:hours:minutes:seconds",
-    )
-    expect(math.isclose(hours, 2), f"the limit is {hours:.2f} hours, not 2")
-    return "the Trainer understands it as it was meant"
+    expect(not torch.equal(found, fresh), "these are the answers of fresh weights: load the file")
+    expect(torch.equal(found, right), "these are not the answers of the network in the file")
+    return "the network of the file, in evaluation mode"
 
 
 @exercise("5.7")
+def resume(function: Any) -> str:
+    epochs, batches = 4, _batches(5)
+    whole = _Stored(dropout=0.0)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        _trained(Path(folder) / "whole.ckpt", whole, epochs)
+        path = Path(folder) / "last.ckpt"
+        _trained(path, _Stored(dropout=0.0), 2)
+        module = _Stored(dropout=0.0)
+        with torch.no_grad():
+            module.model[1].weight.zero_()
+        trainer = ask(function, module, _Loader(batches), path, epochs, QUIET)
+        left = [file.name for file in Path(folder).iterdir() if file.suffix != ".ckpt"]
+    expect(not left, f"{left[0] if left else ''} was left behind: pass **quiet on to pl.Trainer")
+    expect(isinstance(trainer, pl.Trainer), "return the Trainer")
+    used = trainer.lightning_module
+    expect(used is not None, "the Trainer that you return has not trained: call fit")
+    steps, wanted = used.steps, 2 * len(batches)
+    expect(
+        not (trainer.current_epoch == epochs and steps == epochs * len(batches)),
+        "all four epochs were trained again: tell fit where to go on, with ckpt_path",
+    )
+    expect(
+        trainer.current_epoch != epochs + 2 and steps != epochs * len(batches),
+        "there are too many epochs: max_epochs counts those before the crash, too",
+    )
+    expect(
+        not (trainer.current_epoch == 2 and steps == wanted),
+        "the new Trainer counts from epoch 0 and the optimizer has lost its memory: use ckpt_path",
+    )
+    expect(steps == wanted, f"{steps} steps were made, not the {wanted} that were missing")
+    pairs = zip(used.parameters(), whole.parameters(), strict=True)
+    expect(
+        all(torch.equal(a, b) for a, b in pairs),
+        "the weights are not those of a run without a crash: restore everything with ckpt_path",
+    )
+    return "the same weights as without a crash, to the last bit"
+
+
+@exercise("5.8")
 def accumulate(function: Any, equality: Any) -> str:
     model = _network()
     draw = torch.Generator().manual_seed(6)
@@ -472,7 +581,7 @@ def _their_loop(
     clip: str = "norm",
     interval: str = "step",
 ) -> nn.Module:
-    """The loop of exercise 5.8; other values than the default make a typical mistake."""
+    """The loop of exercise 5.9; other values than the default make a typical mistake."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.8)
     for _ in range(epochs):
@@ -510,7 +619,7 @@ MISSED: dict[str, dict[str, Any]] = {
 }
 
 
-@exercise("5.8")
+@exercise("5.9")
 def full_parity(function: Any) -> str:
     expect(callable(function), "give the function itself: port, without calling it")
     model, batches = _small_cnn(), _batches(5)

@@ -38,15 +38,57 @@ def _order(*names: str) -> str:
     return f"order = {list(names)}"
 
 
-def _arguments(**changes: object) -> str:
-    right: dict[str, object] = {
-        "accumulate_grad_batches": 4,
-        "gradient_clip_val": 1.0,
-        "limit_train_batches": 0.1,
-        "max_time": "00:02:00:00",
-    }
-    chosen = right | changes
-    return f"arguments = { {k: v for k, v in chosen.items() if v is not None} }"
+def _data(
+    cut: str = "int(0.8 * len(self.images))",
+    train: str = "self.train_set, self.batch_size, shuffle=True",
+    val: str = "self.val_set, self.batch_size",
+    val_from: str = "cut",
+    swap: bool = False,
+    loader: str = "DataLoader",
+) -> str:
+    first, second = ("val", "train") if swap else ("train", "val")
+    train, val = (train, val) if loader else ("self.train_set", "self.val_set")
+    return f"""
+class TensorData(pl.LightningDataModule):
+    def __init__(self, images, labels, batch_size):
+        super().__init__()
+        self.images, self.labels, self.batch_size = images, labels, batch_size
+
+    def setup(self, stage):
+        cut, start = {cut}, 0
+        start = {val_from}
+        self.{first}_set = TensorDataset(self.images[:cut], self.labels[:cut])
+        self.{second}_set = TensorDataset(self.images[start:], self.labels[start:])
+
+    def train_dataloader(self):
+        return {loader}({train})
+
+    def val_dataloader(self):
+        return {loader}({val})
+"""
+
+
+def _answers(*lines: str, end: str = ".argmax(dim=1)") -> str:
+    body = "\n    ".join(lines)
+    return f"""
+def answers_of(module_class, path, images):
+    {body}
+    with torch.no_grad():
+        return module(images){end}
+"""
+
+
+def _finish(*lines: str, epochs: str = "epochs", quiet: str = "**quiet") -> str:
+    body = "\n    ".join(lines)
+    return f"""
+LOUD = {{"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}}
+
+
+def finish(module, loader, path, epochs, quiet):
+    trainer = pl.Trainer(max_epochs={epochs}, {quiet})
+    {body}
+    return trainer
+"""
 
 
 def _parts(lines: str, equality: str = "up to rounding") -> str:
@@ -182,35 +224,24 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "one word": ("order = 'configure_optimizers'", "a list of names"),
     },
     "5.3": {
-        "drops every row": (
-            "def by_epoch(path):\n    return pd.read_csv(path).dropna()",
-            "no row is left",
+        "does not shuffle": (_data(train="self.train_set, self.batch_size"), "shuffle them"),
+        "shuffles the validation": (
+            _data(val="self.val_set, self.batch_size, shuffle=True"),
+            "validation is shuffled",
         ),
-        "leaves the file as it is": (
-            "def by_epoch(path):\n    return pd.read_csv(path)",
-            "not one row for each epoch, and there are gaps",
+        "validates on training images": (_data(val_from="0"), "in both parts"),
+        "swaps the parts": (_data(swap=True), "swapped"),
+        "takes the last images": (_data(cut="10", swap=True), "these are others"),
+        "ninety per cent": (_data(cut="45"), "80 % would be 40"),
+        "drops the last batch": (
+            _data(train="self.train_set, 16, shuffle=True, drop_last=True"),
+            "batches of 8 were wanted",
         ),
-        "groups by step": (
-            "def by_epoch(path):\n    return pd.read_csv(path).groupby('step').first()",
-            "put the rows together that have the same epoch",
-        ),
-        "fills gaps from the row above": (
-            "def by_epoch(path):\n"
-            "    return pd.read_csv(path).ffill().drop_duplicates('epoch').dropna()",
-            "not one row for each epoch",
-        ),
-        "takes the first row of each epoch": (
-            "def by_epoch(path):\n"
-            "    return pd.read_csv(path).dropna(subset='epoch').drop_duplicates('epoch')",
-            "still gaps",
-        ),
-        "shuffles the epochs": (
-            "def by_epoch(path):\n    return pd.read_csv(path).groupby('epoch').first().iloc[::-1]",
-            "in order of the epochs",
-        ),
-        "returns lists": (
-            "def by_epoch(path):\n    return pd.read_csv(path)['train_loss'].dropna().tolist()",
-            "a DataFrame",
+        "forgets the batch size": (_data(val="self.val_set"), "batches of 8"),
+        "returns the data set": (_data(loader=""), "wrap it into a DataLoader"),
+        "forgets the labels": (
+            _data(cut="40").replace(", self.labels[:cut]", ""),
+            "two tensors: images and labels",
         ),
     },
     "5.4": {
@@ -294,15 +325,61 @@ class StopWhenLost(pl.Callback):
         ),
     },
     "5.6": {
-        "counts images": (_arguments(accumulate_grad_batches=256), "counts batches, not images"),
-        "no accumulation": (_arguments(accumulate_grad_batches=None), "have to be accumulated"),
-        "ten batches": (_arguments(limit_train_batches=10), "means 10 batches"),
-        "two days": (_arguments(max_time="02:00:00:00"), "two days"),
-        "clips values": (_arguments(gradient_clip_algorithm="value"), "clipping by value"),
-        "no clipping": (_arguments(gradient_clip_val=None), "nothing shortens"),
-        "an argument that is none": (_arguments(batch_size=256), "no argument named batch_size"),
+        "stays in training mode": (
+            _answers("module = module_class.load_from_checkpoint(path)"),
+            "dropout is active",
+        ),
+        "fresh weights": (_answers("module = module_class(24).eval()"), "fresh weights"),
+        "default hyperparameters": (
+            _answers(
+                "module = module_class().eval()",
+                "module.load_state_dict(torch.load(path, weights_only=True)['state_dict'])",
+            ),
+            "default hyperparameters",
+        ),
+        "returns logits": (
+            _answers("module = module_class.load_from_checkpoint(path).eval()", end=""),
+            "take argmax",
+        ),
+        "the wrong dimension": (
+            _answers(
+                "module = module_class.load_from_checkpoint(path).eval()", end=".argmax(dim=0)"
+            ),
+            "argmax over dim=1",
+        ),
     },
     "5.7": {
+        "starts anew": (_finish("trainer.fit(module, loader)"), "trained again"),
+        "counts from the crash": (
+            _finish("trainer.fit(module, loader, ckpt_path=path)", epochs="epochs + 2"),
+            "too many epochs",
+        ),
+        "brings back the weights only": (
+            _finish(
+                "saved = torch.load(path, weights_only=True)",
+                "module.load_state_dict(saved['state_dict'])",
+                "trainer.fit(module, loader)",
+                epochs="epochs - 2",
+            ),
+            "lost its memory",
+        ),
+        "weights only, all epochs": (
+            _finish(
+                "module = type(module).load_from_checkpoint(path)", "trainer.fit(module, loader)"
+            ),
+            "trained again",
+        ),
+        "does not train": (_finish("pass"), "has not trained"),
+        "litter": (
+            _finish("trainer.fit(module, loader, ckpt_path=path)", quiet="**LOUD"),
+            "pass **quiet on",
+        ),
+        "returns the module": (
+            _finish("trainer.fit(module, loader, ckpt_path=path)", "return module"),
+            "return the Trainer",
+        ),
+    },
+    "5.8": {
         "does not weigh": (
             _parts(
                 "    model.zero_grad()\n"
@@ -360,7 +437,7 @@ class StopWhenLost(pl.Callback):
             "print the largest difference",
         ),
     },
-    "5.8": {
+    "5.9": {
         "moves the schedule once an epoch": (
             _port(schedule="[optimizer], [schedule]"),
             '"interval": "step"',
