@@ -163,8 +163,6 @@ def best_threshold(function: Callable[[Tensor, Tensor], float]) -> str:
     few, many = torch.tensor([0.4, 0.5]), torch.linspace(0.1, 0.8, 30)
     made = _mistakes(as_number(ask(function, few, many), "the threshold"), few, many)
     expect(made <= 2, "where twins lie among many strangers, the best is to call (nearly) none one")
-    apart = as_number(ask(function, torch.tensor([0.1, 0.2]), torch.tensor([0.7])), "the threshold")
-    expect(0.2 < apart <= 0.7, "where the hills do not touch, a threshold without mistakes exists")
     return "both kinds of mistakes counted, for every threshold that makes a difference"
 
 
@@ -236,8 +234,8 @@ def learning_curve(gain: float, prediction: float, function: Callable[[int], flo
     expect(not _near(100 * measured, accuracy(len(train))), "return per cent, not a share")
     few = as_number(ask(function, 100), "the accuracy")
     expect(
-        few < 100,
-        "100 % with 100 images: you asked the training images about themselves, not val",
+        measured < 100,
+        "100 % is too good: you asked the training images about themselves, not val",
     )
     expect(
         _near(few, accuracy(100)) and _near(measured, accuracy(len(train))),

@@ -114,7 +114,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "    return min(torch.cat([twins, strangers]), key=lambda t: (twins > t).sum())",
             "makes",
         ),
-        "a fixed number": ("def best_threshold(twins, strangers): return 0.29", "without mistakes"),
+        "a fixed number": ("def best_threshold(twins, strangers): return 0.25", "none one"),
         "all mistakes": ("def best_threshold(twins, strangers): return strangers", "one number"),
     },
     "1.5": {
