@@ -1,4 +1,4 @@
-"""The checks of chapter 1: sizes of tensors, pixels, splits, baselines."""
+"""The checks of chapter 1: pixels, twins, neighbours, curves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.data.load import load
 from helpers.exercises.grading import as_number, ask, exercise, expect
 
-BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.7
+BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.6
 
 
 def _labels(found: Any, count: int) -> Tensor:
@@ -37,33 +37,6 @@ def _random_images(seed: int, *shape: int) -> Tensor:
 
 
 @exercise("1.1")
-def megabytes(function: Callable[[Tensor], float]) -> str:
-    images = torch.zeros(500, 3, 20, 10)
-    count = images.numel()
-    found = as_number(ask(function, images), "the megabytes")
-    expect(not _near(found, 4 * count), "those are bytes: a megabyte is 1,000,000 of them")
-    expect(
-        not _near(found, count / 1e6),
-        "you counted the numbers, not their bytes: a float32 takes four (images.element_size())",
-    )
-    expect(
-        not _near(found, 4 * count / 2**20),
-        "you divided by 1,048,576; this chapter's megabyte is 1,000,000 bytes",
-    )
-    expect(
-        not _near(found, 4 * count / len(images) / 1e6),
-        "that is one image: multiply by how many there are, or use images.numel()",
-    )
-    expect(_near(found, 4 * count / 1e6), f"for 500 × 3 × 20 × 10 float32 it is 1.2, not {found:g}")
-    small = as_number(ask(function, images.to(torch.uint8)), "the megabytes")
-    expect(
-        _near(small, count / 1e6),
-        "right for float32, wrong for uint8, which takes one byte: ask images.element_size()",
-    )
-    return "numbers times bytes a number; uint8 needs a quarter of float32"
-
-
-@exercise("1.2")
 def halfway(function: Callable[[Tensor, Tensor], Tensor]) -> str:
     a = torch.tensor([0, 1, 100, 200, 255, 3], dtype=torch.uint8).reshape(1, 1, 2, 3)
     b = torch.tensor([0, 1, 50, 200, 254, 8], dtype=torch.uint8).reshape(1, 1, 2, 3)
@@ -89,7 +62,7 @@ def halfway(function: Callable[[Tensor, Tensor], Tensor]) -> str:
     return "added where there is room for the sum, then halved, then turned back into uint8"
 
 
-@exercise("1.3")
+@exercise("1.2")
 def channel_stats(function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> str:
     images = _random_images(1, 6, 3, 20, 15)
     images[:, 1] //= 2  # channels that differ
@@ -132,7 +105,7 @@ def _mistakes(threshold: float, twins: Tensor, strangers: Tensor) -> int:
     return int((twins >= threshold).sum() + (strangers < threshold).sum())
 
 
-@exercise("1.4")
+@exercise("1.3")
 def best_threshold(function: Callable[[Tensor, Tensor], float]) -> str:
     generator = torch.Generator().manual_seed(5)
     twins = 0.1 + 0.1 * torch.rand(30, generator=generator)
@@ -166,7 +139,7 @@ def best_threshold(function: Callable[[Tensor, Tensor], float]) -> str:
     return "both kinds of mistakes counted, for every threshold that makes a difference"
 
 
-@exercise("1.5")
+@exercise("1.4")
 def vote_of_neighbours(function: Callable[[Tensor, Tensor, Tensor, int], Tensor]) -> str:
     generator = torch.Generator().manual_seed(4)
     centres = torch.tensor([30.0, 110.0, 210.0])
@@ -207,7 +180,7 @@ def vote_of_neighbours(function: Callable[[Tensor, Tensor, Tensor, int], Tensor]
     return "k votes for each image, and the most frequent label wins"
 
 
-@exercise("1.6")
+@exercise("1.5")
 def learning_curve(gain: float, prediction: float, function: Callable[[int], float]) -> str:
     data = load("mnist", mode="sample")
     train, val = data.train, data.val
@@ -246,7 +219,7 @@ def learning_curve(gain: float, prediction: float, function: Callable[[int], flo
     return f"{said}: early doublings bring much, late ones little"
 
 
-@exercise("1.7")
+@exercise("1.6")
 def beat_the_neighbours(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     data = load("mnist", mode="sample")
     train, val = data.train, data.val

@@ -11,32 +11,6 @@ START = 'gain, prediction, small = GAIN, 92, load("mnist", mode="sample")\n'
 
 WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     "1.1": {
-        "counts numbers, not bytes": (
-            "def megabytes(images): return images.numel() / 1e6",
-            "not their bytes",
-        ),
-        "forgets to divide": (
-            "def megabytes(images): return images.numel() * images.element_size()",
-            "a megabyte is 1,000,000",
-        ),
-        "always four bytes": (
-            "def megabytes(images): return images.numel() * 4 / 1e6",
-            "wrong for uint8",
-        ),
-        "divides by powers of two": (
-            "def megabytes(images): return images.numel() * images.element_size() / 1024**2",
-            "1,048,576",
-        ),
-        "one image only": (
-            "def megabytes(images): return images[0].numel() * images.element_size() / 1e6",
-            "that is one image",
-        ),
-        "prints text": (
-            "def megabytes(images): return 'about 1 MB'",
-            "one number is wanted",
-        ),
-    },
-    "1.2": {
         "adds in uint8": ("def halfway(a, b): return (a + b) // 2", "does not fit"),
         "halves in float, adds in uint8": (
             "def halfway(a, b): return ((a + b).float() / 2).to(torch.uint8)",
@@ -54,7 +28,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "the shape must stay",
         ),
     },
-    "1.3": {
+    "1.2": {
         "one number for all channels": (
             "def channel_stats(images):\n"
             "    pixels = images.float() / 255\n"
@@ -90,7 +64,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "return two things",
         ),
     },
-    "1.4": {
+    "1.3": {
         "finds every twin": (
             "def best_threshold(twins, strangers): return twins.max() + 0.001",
             "every twin",
@@ -117,7 +91,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "a fixed number": ("def best_threshold(twins, strangers): return 0.25", "none one"),
         "all mistakes": ("def best_threshold(twins, strangers): return strangers", "one number"),
     },
-    "1.5": {
+    "1.4": {
         "the nearest only": (
             "def vote_of_neighbours(train_images, train_labels, images, k):\n"
             "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
@@ -158,7 +132,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "use k",
         ),
     },
-    "1.6": {
+    "1.5": {
         "the height instead of the gain": (
             START.replace("GAIN", "85.5") + MEASURE,
             "take off the one at 200",
@@ -179,7 +153,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "the first n only",
         ),
     },
-    "1.7": {
+    "1.6": {
         "the nearest image": (
             "def my_classifier(train_images, train_labels, images):\n"
             "    rows = train_images.flatten(1).float()\n"
