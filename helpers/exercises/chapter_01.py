@@ -1,4 +1,4 @@
-"""The checks of chapter 1: sizes of tensors, pixels, splits, baselines."""
+"""The checks of chapter 1: pixels, twins, neighbours, curves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 from helpers.data.load import load
 from helpers.exercises.grading import as_number, ask, exercise, expect
 
-BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.7
+BEST_OF_PIXELS = (1, 3, 5)  # how many neighbours vote in the baselines of exercise 1.6
 
 
 def _labels(found: Any, count: int) -> Tensor:
@@ -37,80 +37,32 @@ def _random_images(seed: int, *shape: int) -> Tensor:
 
 
 @exercise("1.1")
-def megabytes(function: Callable[[Tensor], float]) -> str:
-    images = torch.zeros(500, 3, 20, 10)
-    count = images.numel()
-    found = as_number(ask(function, images), "the megabytes")
-    expect(not _near(found, 4 * count), "those are bytes: a megabyte is 1,000,000 of them")
-    expect(
-        not _near(found, count / 1e6),
-        "you counted the numbers, not their bytes: a float32 takes four (images.element_size())",
-    )
-    expect(
-        not _near(found, 4 * count / 2**20),
-        "you divided by 1,048,576; this chapter's megabyte is 1,000,000 bytes",
-    )
-    expect(
-        not _near(found, 4 * count / len(images) / 1e6),
-        "that is one image: multiply by how many there are, or use images.numel()",
-    )
-    expect(_near(found, 4 * count / 1e6), f"for 500 × 3 × 20 × 10 float32 it is 1.2, not {found:g}")
-    small = as_number(ask(function, images.to(torch.uint8)), "the megabytes")
-    expect(
-        _near(small, count / 1e6),
-        "right for float32, wrong for uint8, which takes one byte: ask images.element_size()",
-    )
-    return "numbers times bytes a number; uint8 needs a quarter of float32"
-
-
-@exercise("1.2")
-def brighten(function: Callable[[Tensor, int], Tensor]) -> str:
-    images = torch.tensor([0, 50, 100, 200, 255], dtype=torch.uint8).reshape(1, 1, 1, 5)
-    found = ask(function, images, 100)
+def halfway(function: Callable[[Tensor, Tensor], Tensor]) -> str:
+    a = torch.tensor([0, 1, 100, 200, 255, 3], dtype=torch.uint8).reshape(1, 1, 2, 3)
+    b = torch.tensor([0, 1, 50, 200, 254, 8], dtype=torch.uint8).reshape(1, 1, 2, 3)
+    found = ask(function, a, b)
     expect(isinstance(found, Tensor), f"return a tensor, not {type(found).__name__}")
-    expect(found.shape == images.shape, "the shape must stay as it was")
-    values = found.flatten().double()
+    expect(found.shape == a.shape, "the shape must stay as it was")
+    values = found.flatten().double().tolist()
     expect(
-        values[3] not in (44, 45) and values[4] not in (99, 100),
-        "200 + 100 became 44: uint8 starts again at 0 after 255; calculate in float first",
+        values[3] not in (72, 144),
+        "200 and 200 became 72: their sum, 400, does not fit into uint8; calculate in float first",
     )
-    expect(values.max() <= 255, "values above 255 are left: clamp them to 255")
+    expect(values[3] <= 255, "that is the sum: halve it")
+    expect(
+        values[1] != 0,
+        "1 and 1 became 0: halving each image first rounds down twice; add in float, then halve",
+    )
     expect(
         found.dtype == torch.uint8,
         f"the result is {found.dtype}: turn it back into uint8 at the end",
     )
-    expect(values.tolist() == [100, 150, 200, 255, 255], f"[100, 150, …] is wanted, not {values}")
-    dark = ask(function, images, -100)
-    expect(
-        dark.flatten().tolist() == [0, 0, 0, 100, 155],
-        "with a negative amount the dark end must be clamped too, to 0",
-    )
-    return "calculated in float, clamped at both ends, turned back into uint8"
+    expect(values[4] != 255 and values[5] != 6, "round down: 5.5 becomes 5")
+    expect(values == [0, 1, 75, 200, 254, 5], f"[0, 1, 75, 200, 254, 5] is wanted, not {values}")
+    return "added where there is room for the sum, then halved, then turned back into uint8"
 
 
-@exercise("1.3")
-def majority_accuracy(function: Callable[[Tensor, Tensor], float]) -> str:
-    train = torch.tensor([2] * 5 + [0] * 3 + [1] * 2)
-    val = torch.tensor([0] * 5 + [2] * 2 + [1] * 1)
-    found = as_number(ask(function, train, val), "the accuracy")
-    expect(
-        not _near(found, 5 / 8),
-        "you looked for the most frequent class in the validation labels: that is leakage; "
-        "choose it in the training labels",
-    )
-    expect(
-        not _near(found, 5 / 10),
-        "that is the share among the training labels: score the choice on the validation labels",
-    )
-    expect(not _near(found, 2), "that is how many are right, or the class: divide by their number")
-    expect(not _near(found, 25), "give a share between 0 and 1, not per cent")
-    expect(_near(found, 0.25), f"for this little example it is 0.25, not {found:g}")
-    never = as_number(ask(function, torch.tensor([1, 1, 0]), torch.tensor([0, 0])), "the accuracy")
-    expect(_near(never, 0), "a class that validation does not have scores 0")
-    return "chosen on training, scored on validation: the least that a model must beat"
-
-
-@exercise("1.4")
+@exercise("1.2")
 def channel_stats(function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> str:
     images = _random_images(1, 6, 3, 20, 15)
     images[:, 1] //= 2  # channels that differ
@@ -149,82 +101,125 @@ def channel_stats(function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> str:
     return "one mean and one standard deviation a channel, from all images, rows and columns"
 
 
-@exercise("1.5")
-def count_leaks(function: Callable[[Tensor, Tensor], int]) -> str:
-    train = _random_images(2, 12, 1, 4, 4)
-    train[7] = train[8] = train[10] = train[3]
-    # In validation: an image that training has four times, one that validation has twice, one
-    # at the same place as in training, one with the pixels in another order, and strangers.
-    val = _random_images(3, 9, 1, 4, 4)
-    val[0], val[1], val[5], val[6] = train[3], train[9], train[9], train[6]
-    val[2] = train[4].flip(2)
-    found = as_number(ask(function, train, val), "how many leak")
-    expect(
-        not _near(found, 1),
-        "you compared images at the same position only: an image may leak to any place",
-    )
-    expect(
-        not _near(found, 3),
-        "you counted different images only: each validation image with a twin in training counts",
-    )
-    expect(
-        not _near(found, 5),
-        "an image with the same pixels in another order is no copy: compare pixel by pixel",
-    )
-    expect(
-        not _near(found, 6),
-        "you counted the training images: how many images of validation are in training?",
-    )
-    expect(
-        not _near(found, 7),
-        "you counted pairs: a validation image with four twins in training is one leak, not four",
-    )
-    expect(not _near(found, 4 / 9), "that is the share: return how many")
-    expect(_near(found, 4), f"four of the nine validation images are in training, not {found:g}")
-    none = as_number(ask(function, train[:3], val[7:]), "how many leak")
-    expect(_near(none, 0), "where nothing is shared the answer is 0")
-    return "each validation image was looked for among all training images"
+def _mistakes(threshold: float, twins: Tensor, strangers: Tensor) -> int:
+    return int((twins >= threshold).sum() + (strangers < threshold).sum())
 
 
-@exercise("1.6")
-def nearest_mean(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
+@exercise("1.3")
+def best_threshold(function: Callable[[Tensor, Tensor], float]) -> str:
+    generator = torch.Generator().manual_seed(5)
+    twins = 0.1 + 0.1 * torch.rand(30, generator=generator)
+    twins[0], twins[1] = 0.62, 0.31
+    strangers = 0.3 + 0.5 * torch.rand(90, generator=generator)
+    strangers[0], strangers[1] = 0.05, 0.28
+    fewest = min(_mistakes(float(t), twins, strangers) for t in torch.cat([twins, strangers]))
+    found = as_number(ask(function, twins, strangers), "the threshold")
+    made = _mistakes(found, twins, strangers)
+    expect(
+        not _near(found, fewest) or made == fewest,
+        "that is how many mistakes are made: return the threshold that makes so few",
+    )
+    expect(
+        found <= twins.max(),
+        "every twin is found, but many strangers are called twins, too: some twins may be missed",
+    )
+    expect(
+        found > strangers.min(),
+        "no stranger is called a twin, but hardly any twin is found: weigh both mistakes",
+    )
+    expect(
+        not _near(found, float((twins.mean() + strangers.mean()) / 2)),
+        "the middle between the two means ignores how wide the hills are: count the mistakes",
+    )
+    expect(made == fewest, f"{found:.3f} makes {made} mistakes, the best threshold {fewest}")
+    # Hills that cover each other: the fewest mistakes are made by calling nobody a twin.
+    few, many = torch.tensor([0.4, 0.5]), torch.linspace(0.1, 0.8, 30)
+    made = _mistakes(as_number(ask(function, few, many), "the threshold"), few, many)
+    expect(made <= 2, "where twins lie among many strangers, the best is to call (nearly) none one")
+    return "both kinds of mistakes counted, for every threshold that makes a difference"
+
+
+@exercise("1.4")
+def vote_of_neighbours(function: Callable[[Tensor, Tensor, Tensor, int], Tensor]) -> str:
     generator = torch.Generator().manual_seed(4)
     centres = torch.tensor([30.0, 110.0, 210.0])
-    labels = torch.arange(3).repeat(20)
-    noise = torch.randn(len(labels), 1, 3, 3, generator=generator) * 15
+    labels = torch.arange(3).repeat(21)
+    noise = torch.randn(len(labels), 1, 3, 3, generator=generator) * 12
     images = (centres[labels][:, None, None, None] + noise).round().clamp(0, 255).to(torch.uint8)
-    train, train_labels, new, wanted = images[:45], labels[:45], images[45:], labels[45:]
-    found = _labels(ask(function, train, train_labels, new), len(new))
-    flat = train.flatten(1).float()
-    means = torch.stack([flat[train_labels == c].mean(dim=0) for c in range(3)])
-    queries = new.flatten(1).float()
-    distance = torch.cdist(queries, means)
+    train, train_labels, new, wanted = images[:48], labels[:48].clone(), images[48:], labels[48:]
+    train[0], train_labels[0] = new[0], (wanted[0] + 1) % 3  # the nearest of all is mislabelled
+    found = _labels(ask(function, train, train_labels, new, 5), len(new))
+    known, asked = train.flatten(1).float(), new.flatten(1).float()
+    distances = torch.cdist(asked, known)
     expect(
-        not torch.equal(found, distance.argmax(dim=1)),
-        "you chose the mean that is farthest away: argmin, not argmax",
+        not torch.equal(found, train_labels[distances.argmin(dim=1)]),
+        "that is the label of the nearest image: ask k of them",
+    )
+    farthest = train_labels[distances.topk(5).indices].mode(dim=1).values
+    expect(
+        not torch.equal(found, farthest),
+        "you asked the k farthest images: topk needs largest=False",
     )
     expect(
-        not torch.equal(found, (queries @ means.T).argmax(dim=1)),
-        "the product of two images is largest for the brightest mean: use the distance",
+        not torch.equal(found, distances.topk(5, largest=False).indices.mode(dim=1).values),
+        "those are positions of training images: look up their labels before they vote",
     )
-    wrapped = (new[:, None] - means.reshape(3, 1, 3, 3).to(torch.uint8)).float()
+    mean = train_labels[distances.topk(5, largest=False).indices].float().mean(dim=1)
     expect(
-        not torch.equal(found, (wrapped**2).sum(dim=(2, 3, 4)).argmin(dim=1)),
-        "you subtracted uint8 images: below 0 they start again at 255; turn them into float first",
+        not torch.equal(found, mean.round().long()) or torch.equal(found, wanted),
+        "the mean of labels is no vote: two 0 and a 2 would make a 1",
     )
     right = (found == wanted).float().mean()
     expect(right == 1, f"{100 * right:.0f} % of the check's images are named rightly, not 100 %")
-    # A stray image of class 0 where class 2 is: it is the nearest image, its mean is not.
-    train[0] = 210
-    query = torch.full((1, 1, 3, 3), 210, dtype=torch.uint8)
+    one = _labels(ask(function, train, train_labels, new, 1), len(new))
+    expect(one[0] == train_labels[0], "with k = 1 the nearest image alone decides: use k")
+    # Labels far apart: their mean is a class that nobody voted for.
+    far = 2 * (train_labels > 0).long()
+    found = _labels(ask(function, train, far, new, 48), len(new))
+    expect(bool((found == 2).all()), "the most frequent label among the k wins, not their mean")
+    return "k votes for each image, and the most frequent label wins"
+
+
+@exercise("1.5")
+def learning_curve(gain: float, prediction: float, function: Callable[[int], float]) -> str:
+    data = load("mnist", mode="sample")
+    train, val = data.train, data.val
+    distances = torch.cdist(val.images.flatten(1).float(), train.images.flatten(1).float())
+
+    def accuracy(n: int) -> float:
+        found = train.labels[distances[:, :n].argmin(dim=1)]
+        return 100 * float((found == val.labels).double().mean())
+
+    read = as_number(gain, "the gain in points")
     expect(
-        _labels(ask(function, train, train_labels, query), 1).item() == 2,
-        "that is the class of the nearest image: average the images of each class first",
+        not _near(read, accuracy(400)) and read < 50,
+        "that is the accuracy at 400: take off the one at 200",
     )
-    return "ten mean images are enough to name new ones, without any training"
+    expect(
+        abs(read - (accuracy(400) - accuracy(200))) <= 2,
+        "read again: the height of the curve above 400, less its height above 200",
+    )
+    guess = as_number(prediction, "the prediction in %")
+    expect(guess > 1, "give the prediction in per cent, not as a share")
+    expect(guess >= accuracy(1600), "the curve has not fallen yet: predict more than at 1,600")
+    expect(guess <= 100, "more than 100 % is not possible")
+    measured = as_number(ask(function, len(train)), "the accuracy")
+    expect(not _near(100 * measured, accuracy(len(train))), "return per cent, not a share")
+    few = as_number(ask(function, 100), "the accuracy")
+    expect(
+        measured < 100,
+        "100 % is too good: you asked the training images about themselves, not val",
+    )
+    expect(
+        _near(few, accuracy(100)) and _near(measured, accuracy(len(train))),
+        f"with 100 images it is {accuracy(100):.1f} %, not {few:.1f} %: use the first n only, "
+        "as float, and score on validation",
+    )
+    said = f"measured {measured:.1f} %, predicted {guess:g} %"
+    return f"{said}: early doublings bring much, late ones little"
 
 
-@exercise("1.7")
+@exercise("1.6")
 def beat_the_neighbours(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     data = load("mnist", mode="sample")
     train, val = data.train, data.val

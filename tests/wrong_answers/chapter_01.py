@@ -1,89 +1,34 @@
 """Typical mistakes in the exercises of chapter 1, each with a part of the hint that it gets."""
 
+MEASURE = (
+    "def accuracy_with(n):\n"
+    "    images = small.train.images[:n], small.val.images\n"
+    "    known, asked = (x.flatten(1).float() for x in images)\n"
+    "    nearest = torch.cdist(asked, known).argmin(dim=1)\n"
+    "    return 100 * (small.train.labels[nearest] == small.val.labels).float().mean()\n"
+)
+START = 'gain, prediction, small = GAIN, 92, load("mnist", mode="sample")\n'
+
 WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     "1.1": {
-        "counts numbers, not bytes": (
-            "def megabytes(images): return images.numel() / 1e6",
-            "not their bytes",
+        "adds in uint8": ("def halfway(a, b): return (a + b) // 2", "does not fit"),
+        "halves in float, adds in uint8": (
+            "def halfway(a, b): return ((a + b).float() / 2).to(torch.uint8)",
+            "does not fit",
         ),
-        "forgets to divide": (
-            "def megabytes(images): return images.numel() * images.element_size()",
-            "a megabyte is 1,000,000",
-        ),
-        "always four bytes": (
-            "def megabytes(images): return images.numel() * 4 / 1e6",
-            "wrong for uint8",
-        ),
-        "divides by powers of two": (
-            "def megabytes(images): return images.numel() * images.element_size() / 1024**2",
-            "1,048,576",
-        ),
-        "one image only": (
-            "def megabytes(images): return images[0].numel() * images.element_size() / 1e6",
-            "that is one image",
-        ),
-        "prints text": (
-            "def megabytes(images): return 'about 1 MB'",
-            "one number is wanted",
-        ),
-    },
-    "1.2": {
-        "adds in uint8": (
-            "def brighten(images, amount): return images + amount",
-            "starts again at 0",
-        ),
-        "clamps too late": (
-            "def brighten(images, amount): return (images + amount).clamp(0, 255)",
-            "starts again at 0",
-        ),
-        "does not clamp": (
-            "def brighten(images, amount): return images.float() + amount",
-            "values above 255",
-        ),
-        "stays float": (
-            "def brighten(images, amount): return (images.float() + amount).clamp(0, 255)",
-            "turn it back into uint8",
-        ),
-        "clamps one end": (
-            "def brighten(images, amount):\n"
-            "    return (images.int() + amount).clamp(max=255).to(torch.uint8)",
-            "the dark end",
+        "halves first": ("def halfway(a, b): return a // 2 + b // 2", "rounds down twice"),
+        "forgets to halve": ("def halfway(a, b): return a.float() + b.float()", "halve it"),
+        "stays float": ("def halfway(a, b): return (a.float() + b) / 2", "turn it back"),
+        "rounds up": (
+            "def halfway(a, b): return ((a.float() + b) / 2).ceil().to(torch.uint8)",
+            "round down",
         ),
         "changes the shape": (
-            "def brighten(images, amount):\n"
-            "    return (images.flatten().float() + amount).clamp(0, 255).to(torch.uint8)",
+            "def halfway(a, b): return ((a.float() + b) / 2).flatten().to(torch.uint8)",
             "the shape must stay",
         ),
     },
-    "1.3": {
-        "chooses on validation": (
-            "def majority_accuracy(train_labels, val_labels):\n"
-            "    return (val_labels == val_labels.bincount().argmax()).float().mean()",
-            "that is leakage",
-        ),
-        "scores on training": (
-            "def majority_accuracy(train_labels, val_labels):\n"
-            "    return (train_labels == train_labels.bincount().argmax()).float().mean()",
-            "score the choice on the validation labels",
-        ),
-        "per cent": (
-            "def majority_accuracy(train_labels, val_labels):\n"
-            "    favourite = train_labels.bincount().argmax()\n"
-            "    return 100 * (val_labels == favourite).float().mean()",
-            "not per cent",
-        ),
-        "counts": (
-            "def majority_accuracy(train_labels, val_labels):\n"
-            "    return (val_labels == train_labels.mode().values).sum()",
-            "divide by their number",
-        ),
-        "one answer for each image": (
-            "def majority_accuracy(train_labels, val_labels):\n"
-            "    return (val_labels == train_labels.mode().values).float()",
-            "one number is wanted",
-        ),
-    },
-    "1.4": {
+    "1.2": {
         "one number for all channels": (
             "def channel_stats(images):\n"
             "    pixels = images.float() / 255\n"
@@ -119,88 +64,96 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "return two things",
         ),
     },
+    "1.3": {
+        "finds every twin": (
+            "def best_threshold(twins, strangers): return twins.max() + 0.001",
+            "every twin",
+        ),
+        "calls no stranger a twin": (
+            "def best_threshold(twins, strangers): return strangers.min()",
+            "hardly any twin",
+        ),
+        "between the means": (
+            "def best_threshold(twins, strangers): return (twins.mean() + strangers.mean()) / 2",
+            "ignores how wide",
+        ),
+        "returns the mistakes": (
+            "def best_threshold(twins, strangers):\n"
+            "    return min(int((twins >= t).sum() + (strangers < t).sum())\n"
+            "               for t in torch.cat([twins, strangers]))",
+            "how many mistakes",
+        ),
+        "counts missed twins only": (
+            "def best_threshold(twins, strangers):\n"
+            "    return min(torch.cat([twins, strangers]), key=lambda t: (twins > t).sum())",
+            "makes",
+        ),
+        "a fixed number": ("def best_threshold(twins, strangers): return 0.25", "none one"),
+        "all mistakes": ("def best_threshold(twins, strangers): return strangers", "one number"),
+    },
+    "1.4": {
+        "the nearest only": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    return train_labels[torch.cdist(asked, rows).argmin(1)]",
+            "ask k of them",
+        ),
+        "the farthest": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    index = torch.cdist(asked, rows).topk(k).indices\n"
+            "    return train_labels[index].mode(dim=1).values",
+            "largest=False",
+        ),
+        "positions vote": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    return torch.cdist(asked, rows).topk(k, largest=False).indices.mode(dim=1).values",
+            "look up their labels",
+        ),
+        "no vote": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    return train_labels[torch.cdist(asked, rows).topk(k, largest=False).indices]",
+            "one label for every image",
+        ),
+        "the mean of the labels": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    index = torch.cdist(asked, rows).topk(k, largest=False).indices\n"
+            "    return train_labels[index].float().mean(dim=1).round().long()",
+            "mean",
+        ),
+        "always five": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"
+            "    index = torch.cdist(asked, rows).topk(5, largest=False).indices\n"
+            "    return train_labels[index].mode(dim=1).values",
+            "use k",
+        ),
+    },
     "1.5": {
-        "same position only": (
-            "def count_leaks(train_images, val_images):\n"
-            "    return sum(torch.equal(a, b) for a, b in zip(train_images, val_images))",
-            "same position",
+        "the height instead of the gain": (
+            START.replace("GAIN", "85.5") + MEASURE,
+            "take off the one at 200",
         ),
-        "pairs": (
-            "def count_leaks(train_images, val_images):\n"
-            "    return sum(torch.equal(a, b) for a in train_images for b in val_images)",
-            "you counted pairs",
+        "reads another pair": (START.replace("GAIN", "1.2") + MEASURE, "read again"),
+        "predicts a fall": (START.replace("GAIN, 92", "4, 80") + MEASURE, "has not fallen"),
+        "predicts a share": (START.replace("GAIN, 92", "4, 0.92") + MEASURE, "in per cent"),
+        "measures a share": (
+            START.replace("GAIN", "4") + MEASURE.replace("100 * ", ""),
+            "not a share",
         ),
-        "different images": (
-            "def count_leaks(train_images, val_images):\n"
-            "    train, val = ({x.numpy().tobytes() for x in part}\n"
-            "                  for part in (train_images, val_images))\n"
-            "    return len(train & val)",
-            "different images only",
+        "asks training": (
+            START.replace("GAIN", "4") + MEASURE.replace("small.val", "small.train"),
+            "about themselves",
         ),
-        "training images": (
-            "def count_leaks(train_images, val_images):\n"
-            "    seen = {x.numpy().tobytes() for x in val_images}\n"
-            "    return sum(x.numpy().tobytes() in seen for x in train_images)",
-            "you counted the training images",
-        ),
-        "ignores the order of the pixels": (
-            "def count_leaks(train_images, val_images):\n"
-            "    same = {tuple(sorted(x.flatten().tolist())) for x in train_images}\n"
-            "    return sum(tuple(sorted(x.flatten().tolist())) in same for x in val_images)",
-            "another order",
-        ),
-        "share": (
-            "def count_leaks(train_images, val_images):\n"
-            "    seen = {x.numpy().tobytes() for x in train_images}\n"
-            "    return sum(x.numpy().tobytes() in seen for x in val_images) / len(val_images)",
-            "return how many",
+        "all images every time": (
+            START.replace("GAIN", "4") + MEASURE.replace("[:n]", ""),
+            "the first n only",
         ),
     },
     "1.6": {
-        "farthest": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    means = torch.stack([rows[train_labels == c].mean(0) for c in range(3)])\n"
-            "    return torch.cdist(images.flatten(1).float(), means).argmax(1)",
-            "argmin, not argmax",
-        ),
-        "product": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    means = torch.stack([rows[train_labels == c].mean(0) for c in range(3)])\n"
-            "    return (images.flatten(1).float() @ means.T).argmax(1)",
-            "brightest mean",
-        ),
-        "differences of uint8": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    means = torch.stack([rows[train_labels == c].mean(0) for c in range(3)])\n"
-            "    gaps = images.flatten(1)[:, None] - means.to(torch.uint8)\n"
-            "    return (gaps.float() ** 2).sum(2).argmin(1)",
-            "turn them into float first",
-        ),
-        "nearest image": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    return train_labels[torch.cdist(images.flatten(1).float(), rows).argmin(1)]",
-            "average the images of each class",
-        ),
-        "returns distances": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    means = torch.stack([rows[train_labels == c].mean(0) for c in range(3)])\n"
-            "    return torch.cdist(images.flatten(1).float(), means)",
-            "one label for every image",
-        ),
-        "returns the smallest distance": (
-            "def nearest_mean_label(train_images, train_labels, images):\n"
-            "    rows = train_images.flatten(1).float()\n"
-            "    means = torch.stack([rows[train_labels == c].mean(0) for c in range(3)])\n"
-            "    return torch.cdist(images.flatten(1).float(), means).min(1).values",
-            "not a distance",
-        ),
-    },
-    "1.7": {
         "the nearest image": (
             "def my_classifier(train_images, train_labels, images):\n"
             "    rows = train_images.flatten(1).float()\n"
