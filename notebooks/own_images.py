@@ -92,15 +92,15 @@ use_style()
 scratch = tempfile.mkdtemp()  # for pictures and runs
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
 os.chdir(scratch)  # so that names are short
-STEPS = budget(full=60, fast=10)  # of a training on a handful of pictures
+STEPS = budget(full=40, fast=10)  # of a training on a handful of pictures
 DRAWS = budget(full=5, fast=2)  # other pictures, other first weights
-MEASURED = budget(full=500, fast=60)  # pictures of each class to measure on
-MNIST_EPOCHS = budget(full=2, fast=20)  # the bundled sample is a fifteenth of MNIST
+MEASURED = budget(full=300, fast=60)  # pictures of each class to measure on
+MNIST_EPOCHS = budget(full=2, fast=10)  # the bundled sample is a fifteenth of MNIST
 
 # %% [markdown]
 # ## A folder of pictures
 #
-# Put the pictures of each class into a folder of their own. The folder's name is the name of the class. Pictures for training go below `train/`, pictures for the test below `test/`:
+# Put the pictures of each class into a folder of their own. The folder's name is the name of the class. Pictures for training go below `train/`, pictures for the test below `test/`. The files may be of different formats; here a third of them are GIF files.
 #
 # ```
 # shapes/train/circle/…   shapes/train/square/…   shapes/train/triangle/…
@@ -158,7 +158,7 @@ print(len(pictures), pictures.classes)
 print(picture.size, label)
 
 # %% [markdown]
-# The pictures keep their sizes, and a batch needs equal ones. So you would give `ImageFolder` a `transform` that resizes them and turns them into tensors. The course's `load` does that for you. It also cuts off a validation split, and it finishes if a picture is broken, where `ImageFolder` stops with an error:
+# But there are 240! `ImageFolder` passes over GIF files, and does not say so: count what you load. Its pictures keep their sizes, and a batch needs equal ones. So you would give `ImageFolder` a `transform` that resizes them and turns them into tensors. The course's `load` does that for you. It also cuts off a validation split. And it names what it leaves out, such as a broken picture, at which `ImageFolder` would stop with an error.
 
 # %%
 shapes = load("shapes")
@@ -194,7 +194,7 @@ print(f"validation {history.best_val_accuracy:.3f}   test {test.accuracy:.3f}")
 confirm(test.accuracy > 0.8, "the small CNN tells the three shapes apart")
 
 # %% [markdown]
-# The validation accuracy is better than that of the test. Is that bad luck, or over-fitting? Keep the two numbers in mind; [below](#what-is-a-test-of-four-pictures-worth) we shall see what they are worth.
+# Which of the two numbers should you believe? Keep them in mind; [below](#what-is-a-test-of-four-pictures-worth) we shall see what they are worth.
 #
 # What has to be in a file so that somebody can use the model next month? The weights are not enough. They need the network that they belong to, the names of the classes in their order, and the mean and standard deviation that the pictures were normalised with.
 
@@ -236,7 +236,7 @@ for name, corners in CORNERS.items():
     draw(corners, rng).save(f"new pictures/a {name}.png")
 figure, axis = plt.subplots(figsize=(2, 1.6))
 axis.imshow(Image.open("new pictures/a triangle.png"))
-axis.set(xticks=[], yticks=[])
+axis.axis("off")
 plt.show()
 
 # %% [markdown]
@@ -539,15 +539,15 @@ for place, (way, rows) in enumerate(scores.items()):
         100 * np.std(rows, axis=1, ddof=1),
         marker=MARKERS[place],
         capsize=3,
-        label=way,
     )
+    axis.text(22, 100 * np.mean(rows[-1]), way, va="center", color=COLOURS[place])
 axis.axhline(50, color="grey", linestyle=":", linewidth=1.5)
-axis.text(20, 50.5, "guessing", ha="right", fontsize=9, color="grey")
+axis.text(2, 50.5, "guessing", fontsize=9, color="grey")
 axis.set_xscale("log")
+axis.set_xlim(1.8, 34)
 axis.set_xticks(COUNTS, COUNTS)
 axis.minorticks_off()
 axis.set(xlabel="pictures of each class", ylabel="accuracy (%)")
-axis.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
@@ -616,14 +616,14 @@ for seed in range(budget(full=200, fast=20)):
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3))
 sizes = (10, 40, 100, 1000, 10_000)
 for place, size in enumerate(sizes):
-    left.plot([100 * end for end in wilson(0.9, size)], [place, place], lw=5)
+    left.plot([100 * end for end in wilson(0.9, size)], [place, place], lw=5, color=COLOURS[0])
 left.axvline(90, color="black", lw=1)
 left.set_yticks(range(5), [f"{size:,}" for size in sizes])
 left.set(xlabel="true accuracy (%)", ylabel="pictures", title="90 % were right")
 jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(verdicts))
 right.plot(np.array(verdicts) + jitter, truths, "o", ms=4, alpha=0.5)
 right.set(xlabel="right among its four pictures", ylabel="accuracy on many (%)")
-right.set(xticks=range(5), title="heads of other draws")
+right.set(xticks=range(5), title="one dot, one head")
 plt.show()
 
 # %% [markdown]
@@ -665,6 +665,7 @@ for place, name in enumerate(("seven.png", "seven-on-black.png")):
     axes[2 * place + 1].set_title("what the model sees", fontsize=9)
 for axis in axes:
     axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(True)  # white paper on a white page
 plt.show()
 
 # %%

@@ -30,7 +30,8 @@ FEWEST = {"exercises in a chapter": 4, "wrong answers": 3}
 
 def wrong_answers(number: str) -> dict[str, tuple[str, str]]:
     """Typical mistakes: what it is -> (code, part of the hint that it has to get)."""
-    return importlib.import_module(f"tests.wrong_answers.{module_of(number)}").WRONG_ANSWERS.get(number, {})
+    answers = importlib.import_module(f"tests.wrong_answers.{module_of(number)}")
+    return answers.WRONG_ANSWERS.get(number, {})
 
 
 WRONG_ANSWERS = [

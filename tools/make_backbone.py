@@ -2,7 +2,7 @@
 
 It is the middle CNN of chapter 3, trained on eight classes of CIFAR-10. It never sees the other
 two, which the page on your own images uses as a reader's pictures. Needs the full data set and
-takes about ten minutes on one core; writes `helpers/backbone/`.
+takes about twelve minutes on one core of a busy machine; writes `helpers/backbone/`.
 """
 
 import io
@@ -37,7 +37,7 @@ it and gives it a new head.
 | Classes | {classes} |
 | Data | {source} |
 | Images | {images:,} for training, {val:,} for validation, {test:,} for test |
-| Accuracy | validation {val_accuracy:.1f} %, test {accuracy:.1f} % (measured once, after training) |
+| Accuracy | validation {val_accuracy:.1f} %, test {accuracy:.1f} % (measured once) |
 | Parameters | {parameters:,}, stored as 16-bit floats |
 | Training | {seconds:.0f} seconds on {threads} CPU thread(s), torch {torch} |
 | Settings | `{settings}` |

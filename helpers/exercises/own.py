@@ -42,7 +42,7 @@ def prepare_a_picture(prepare: Callable[..., Tensor]) -> str:
     }
     for hint, wrong in steps.items():
         expect(not torch.allclose(found, wrong[None], atol=1e-4), hint)
-    expect(torch.allclose(found, right, atol=1e-4), "shape right, values not: (x / 255 - mean) / std")
+    expect(torch.allclose(found, right, atol=1e-4), "the shape is right, the values are not")
     for mode, size in (("L", (32, 32)), ("RGB", (80, 50))):
         other = as_tensor(ask(prepare, _picture(mode).resize(size), MEAN, STD), "what it sees")
         expect(
@@ -90,8 +90,10 @@ def freeze_all_but_the_head(freeze: Callable[[nn.Module, int], nn.Module]) -> st
     expect(tuple(logits.shape) == (2, 5), f"{logits.shape[1]} logits come out, for 5 classes")
     learns, rest = _frozen_parts(found, found.head[-1])
     expect(learns, "the new layer is frozen too: freeze first, then put it in")
-    expect(not rest, "layers of the backbone still learn: set requires_grad to False for each weight")
-    expect(torch.equal(found.features[0].weight, before), "the backbone's weights are new: keep them")
+    expect(not rest, "the backbone still learns: set requires_grad to False for each weight")
+    expect(
+        torch.equal(found.features[0].weight, before), "the backbone has new weights: keep the old"
+    )
     return "only the new layer learns"
 
 

@@ -1,9 +1,11 @@
 """Typical mistakes in the exercises of "Your own images", and the hint that each must get."""
 
 
-def _prepare(pixels: str, end: str, picture: str = 'picture.convert("RGB").resize((32, 32))') -> str:
+def _prepare(
+    pixels: str, end: str, picture: str = 'picture.convert("RGB").resize((32, 32))'
+) -> str:
     return f"""
-def prepare(picture, mean, std):
+def prepare_picture(picture, mean, std):
     picture = {picture}
     mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
     pixels = {pixels}
@@ -42,7 +44,10 @@ WRONG_ANSWERS = {
         "not normalised": (_prepare(CHANNELS_FIRST, "(pixels / 255)[None]"), "not normalised"),
         "bytes": (_prepare(CHANNELS_FIRST, "((pixels - mean) / std)[None]"), "by 255"),
         "wrong order": (_prepare(CHANNELS_FIRST, "(pixels / 255 / std - mean)[None]"), "first"),
-        "another formula": (_prepare(CHANNELS_FIRST, "(pixels / 255 * std + mean)[None]"), "values"),
+        "another formula": (
+            _prepare(CHANNELS_FIRST, "(pixels / 255 * std + mean)[None]"),
+            "values",
+        ),
         "not resized": (
             _prepare(
                 CHANNELS_FIRST, "((pixels / 255 - mean) / std)[None]", 'picture.convert("RGB")'
@@ -79,7 +84,7 @@ WRONG_ANSWERS = {
             "def freeze(model, num_classes):\n"
             "    model.head[-1] = nn.Linear(model.head[-1].in_features, num_classes)\n"
             "    return model",
-            "still learn",
+            "still learns",
         ),
         "the old classes": (
             "def freeze(model, num_classes):\n    return model.requires_grad_(False)",
