@@ -16,7 +16,7 @@ def test_questions_are_numbered_and_open_one_answer_at_a_time(chapter: Chapter) 
     found = [(question.number, question.group) for question in questions(chapter)]
     numbers = range(1, len(found) + 1)
     assert found == [(number, f"quiz-{prefix(chapter)}-{number}") for number in numbers]
-    assert 4 <= len(found) <= 8
+    assert 5 <= len(found) <= 8
 
 
 @each_quiz
