@@ -303,7 +303,7 @@ confirm(status == 1, "one picture could not be read, so the exit status is 1")
 #
 # ## Twenty pictures are few
 #
-# The shapes were easy, and we had eighty of each. Now we play the reader who comes with twenty photographs of dogs and twenty of horses. For that we take pictures out of CIFAR-10. They are small, but they are photographs. (Where the full data set is missing, its drawn stand-in takes the place. Everything runs, but the numbers then say little.)
+# The shapes were easy, and we had eighty of each. Now we play somebody who comes with twenty photographs of dogs and twenty of horses. We take them from CIFAR-10: small, but photographs. (Where the full data set is missing, its drawn stand-in takes the place. Everything runs, but the numbers then say little.)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two rows of small colour photographs: eight dogs above, eight horses below."}}
 cifar10 = load("cifar10")
@@ -450,7 +450,7 @@ backbone.head[-1] = nn.Identity()  # for what follows, features again
 # - **fine-tuned**: the same network, but all its weights learn;
 # - **from scratch**: the same network from random weights.
 #
-# The last two need a real loop. Mirrored pictures count as new ones, as in chapter 3.
+# The last two need a real loop. They also get mirrored pictures, as in chapter 3; the frozen backbone does without.
 
 # %%
 def train_all(model, images, labels, lr, seed=0):
@@ -568,7 +568,7 @@ confirm(
 )
 
 # %% [markdown]
-# The table gives the lead of the frozen backbone over training from scratch on the *same* pictures: mean and standard deviation over the draws.
+# These lines give the lead of the frozen backbone over training from scratch on the *same* pictures: mean and standard deviation over the draws.
 #
 # What does the comparison not tell? It has one pair of classes, one short training for each way, and a rate that was chosen by one try each. And our backbone has an advantage that yours may lack: it learned from the same collection, with the same size of pictures and the same kind of scenes.
 #
@@ -1001,7 +1001,7 @@ grade("own.4", Frozen)
 # - A checkpoint holds weights, the network's description, class names, mean and standard deviation.
 # - New pictures have to be prepared exactly as the training pictures were.
 # - With few pictures, borrow a backbone, freeze it, and train a new head.
-# - Four pictures judge nothing finely. Give the interval along with an accuracy.
+# - Four pictures can hardly judge a model. Give the interval along with an accuracy.
 # - A [classifier](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#classifier) always answers with one of its classes, also when none is right.
 #
 # ## Read on
