@@ -91,6 +91,8 @@ from helpers.training import evaluate, fit
 use_style()
 scratch = tempfile.mkdtemp()  # for pictures and runs
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+if place := os.environ.get("COURSE_DATA_DIR"):  # from here, before we go elsewhere
+    os.environ["COURSE_DATA_DIR"] = str(Path(place).expanduser().resolve())
 os.chdir(scratch)  # so that names are short
 STEPS = budget(full=40, fast=10)  # of a training on a handful of pictures
 DRAWS = budget(full=5, fast=2)  # other pictures, other first weights
