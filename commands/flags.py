@@ -270,7 +270,11 @@ def read_config(parser: TrainingParser, file: Path) -> tuple[dict[str, Any], set
 
 
 def _as_typed(file: Path, name: str, value: Any) -> list[str]:
-    if value is None or (value is False and name in DEFAULTS):
+    if value is None:
+        return []
+    if name == "data_dir" and not isinstance(value, str):
+        raise UserError(f"{file}: 'data_dir' must name a folder, not {value!r:.40}")
+    if value is False and name in DEFAULTS:
         return []
     if isinstance(value, bool):
         return [_flag(name) if value else _flag(name).replace("--", "--no-", 1)]

@@ -9,8 +9,9 @@ from nbformat import NotebookNode
 from tools.course import Chapter, Course, read_notebook
 
 COURSE = Course()
-CHAPTERS = [chapter for chapter in COURSE.chapters() if chapter.number and chapter.number <= "05"]
-GRADE = re.compile(r'^grade\("(?P<number>\d+\.\d+)".*\)$', re.MULTILINE)
+LAST = "own_images"  # a page without a number that has exercises and a quiz too
+CHAPTERS = [c for c in COURSE.chapters() if "" < c.number <= "05" or c.key == LAST]
+GRADE = re.compile(r'^grade\("(?P<number>\w+\.\d+)".*\)$', re.MULTILINE)
 FOLDED = re.compile(r"<details><summary>(?P<title>.*?)</summary>(?P<body>.*?)</details>", re.DOTALL)
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 QUESTION = re.compile(r"^\*\*(?P<number>\d+)\. (?P<text>.+?)\*\*$", re.MULTILINE)
@@ -40,6 +41,11 @@ class Question:
     text: str
     group: str
     options: tuple[tuple[str, str], ...]
+
+
+def prefix(chapter: Chapter) -> str:
+    """What the numbers of its exercises begin with: "2", or "own"."""
+    return str(int(chapter.number)) if chapter.number else chapter.key.split("_")[0]
 
 
 @cache

@@ -1,6 +1,7 @@
 """Every solution passes its check, every stub does not, and typical mistakes get their hint."""
 
 import importlib
+from contextlib import chdir
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,18 @@ from helpers.exercises.grading import (
     as_tensor,
     ask,
     exercise,
+    module_of,
     verdict,
 )
-from tests.course_text import CHAPTERS, Exercise, cells, exercises
+from tests.course_text import CHAPTERS, COURSE, Exercise, cells, exercises, prefix
 
 EXERCISES = [found for chapter in CHAPTERS for found in exercises(chapter)]
 
 
 def wrong_answers(number: str) -> dict[str, tuple[str, str]]:
     """Typical mistakes: what it is -> (code, part of the hint that it has to get)."""
-    name = f"tests.wrong_answers.chapter_{int(number.split('.')[0]):02d}"
-    return importlib.import_module(name).WRONG_ANSWERS.get(number, {})
+    answers = importlib.import_module(f"tests.wrong_answers.{module_of(number)}")
+    return answers.WRONG_ANSWERS.get(number, {})
 
 
 WRONG_ANSWERS = [
@@ -46,15 +48,16 @@ def names() -> dict[str, dict[str, Any]]:
         space: dict[str, Any] = {"__name__": "exercise"}
         code = [cell.source for cell in cells(chapter) if cell.cell_type == "code"][1:]
         loading = next(n for n, source in enumerate(code) if "load(" in source)
-        for source in code[: loading + 1]:
-            exec(compile(source, chapter.notebook.name, "exec"), space)
-        spaces[chapter.number] = space
+        with chdir(COURSE.root):  # a page may go elsewhere
+            for source in code[: loading + 1]:
+                exec(compile(source, chapter.notebook.name, "exec"), space)
+        spaces[chapter.key] = space
     return spaces
 
 
 def answered(found: Exercise, code: str, names: dict[str, dict[str, Any]]) -> Verdict:
     """What the check says when `code` stands in the place of the stub."""
-    space = dict(names[found.chapter.number])
+    space = dict(names[found.chapter.key])
     given: list[Verdict] = []
     space["grade"] = lambda *arguments: given.append(verdict(*arguments))
     exec(compile(code + "\n" + found.call, found.number, "exec"), space)
@@ -65,7 +68,7 @@ def answered(found: Exercise, code: str, names: dict[str, dict[str, Any]]) -> Ve
 def test_a_chapter_has_its_exercises_in_order(chapter) -> None:
     numbers = [found.number for found in exercises(chapter)]
     assert len(numbers) >= 4
-    assert numbers == [f"{int(chapter.number)}.{n + 1}" for n in range(len(numbers))]
+    assert numbers == [f"{prefix(chapter)}.{n + 1}" for n in range(len(numbers))]
     assert all(len(wrong_answers(number)) >= 3 for number in numbers)
 
 

@@ -142,7 +142,11 @@ def test_a_stored_result_is_said_again_or_refused(data, whole, tmp_path, capsys)
 
 @given(data=st.data())
 @few
-def test_a_run_is_repeated_from_its_configuration_or_refused(data, whole, tmp_path, capsys):
+def test_a_run_is_repeated_from_its_configuration_or_refused(
+    data, whole, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")  # a data folder of any name is made here
     file = tmp_path / "config.json"
     shutil.copy(whole / "config.json", file)
     spoil(file, data.draw)

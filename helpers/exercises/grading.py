@@ -42,7 +42,7 @@ class Wrong(Exception):
 
 
 def exercise(number: str) -> Callable[[Check], Check]:
-    """Make a function the check of the exercise `number`, such as "2.1"."""
+    """Make a function the check of the exercise `number`, such as "2.1" or "own.1"."""
 
     def register(check: Check) -> Check:
         if number in CHECKS:
@@ -102,14 +102,19 @@ def as_number(found: Any, what: str) -> float:
     return values.item()
 
 
+def module_of(number: str) -> str:
+    """The module with the check of an exercise: "chapter_02" for "2.1", "own" for "own.1"."""
+    part = number.split(".")[0]
+    return f"chapter_{int(part):02d}" if part.isdecimal() else part
+
+
 def verdict(number: str, *answers: Any) -> Verdict:
     """Judge an answer. Whatever its code raises becomes a hint, never a traceback.
 
     Raises:
         ValueError: there is no exercise of that number.
     """
-    chapter = int(number.split(".")[0])
-    importlib.import_module(f"helpers.exercises.chapter_{chapter:02d}")
+    importlib.import_module(f"helpers.exercises.{module_of(number)}")
     if number not in CHECKS:
         raise ValueError(f"there is no exercise {number}")
     try:
