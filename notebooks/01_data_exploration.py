@@ -498,7 +498,8 @@ for kind, data in (("digits", mnist), ("colour images", cifar10)):
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A digit and two colour images in the first column, each with its five nearest training images to the right, under distance and class. The digit's neighbours show the same digit; those of the colour images have similar colours but often other classes."}}
 figure, axes = plt.subplots(3, 6, figsize=(6.4, 4.6))
-asked = (mnist, "digits", 4), (cifar10, "colour images", 4), (cifar10, "colour images", 8)
+colour = cifar10, "colour images"
+asked = (mnist, "digits", 4), (*colour, 4), (*colour, 8)
 for line, (data, kind, c) in zip(axes, asked):
     distances, index = neighbours[kind]
     row = (data.val.labels[:400] == c).nonzero()[0, 0]  # the first of that class
