@@ -563,7 +563,7 @@ plt.show()
 #
 # ## Batch normalisation
 #
-# What does the new layer do? For every channel, **batch normalisation** takes the mean $\mu$ and the variance $\sigma^2$ (the square of the standard deviation) over all images and places of the batch, and brings the channel to mean 0 and standard deviation 1:
+# What does the new layer do? For every channel, **batch normalisation** takes the mean $\mu$ and the variance $\sigma^2$ over all images and places of the batch, and brings the channel to mean 0 and standard deviation 1. (The variance is the square of the standard deviation.)
 #
 # $$\hat{x} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}, \qquad y = \gamma\,\hat{x} + \beta$$
 #
