@@ -60,7 +60,7 @@ if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "he
 sys.path.insert(0, str(root))
 
 # %% tags=["hide-input"]
-# @title Imports
+# @title Imports, and how much this run trains
 import math
 from dataclasses import replace
 
@@ -84,19 +84,21 @@ from helpers.training import best_device, fit
 use_style()
 device = best_device()
 
+# How much this run trains: a full run, or a fast one with COURSE_FAST=1
+DIGITS = budget(full=12_000, fast=800)  # training images of the digit models
+PHOTOS = budget(full=45_000, fast=600)  # of the photograph models
+PHOTO_EPOCHS = budget(full=7, fast=2)
+PRECISION = budget(full="auto", fast="fp32")  # a trial decides; it takes seconds, too
+FEW_DIGITS = budget(full=4_000, fast=200)  # for the experiment with altered digits
+SEEDS = budget(full=(0, 1, 2), fast=(0,))
+LOOKED_AT = budget(full=200, fast=5)  # photographs for the heat maps' check
+ATTACKED = budget(full=1_000, fast=30)
+CANDIDATES = budget(full=40, fast=5)  # models to choose from by test score
+DRAWS = budget(full=400, fast=20)  # test splits to choose by
+OTHERS = budget(full=1_797, fast=300)  # digits of other people
+
 # %%
 mnist, cifar10 = load("mnist"), load("cifar10")
-
-# %% tags=["hide-input"]
-# @title How much this run trains: a full run, or a fast one with COURSE_FAST=1
-DIGITS = budget(full=12_000, fast=2_000)  # training images of the digit models
-PHOTO_EPOCHS = budget(full=7, fast=2)
-FEW_DIGITS = budget(full=4_000, fast=600)  # for the experiment with altered digits
-SEEDS = budget(full=(0, 1, 2), fast=(0, 1))
-LOOKED_AT = budget(full=200, fast=20)  # photographs for the heat maps' check
-ATTACKED = budget(full=1_000, fast=50)
-CANDIDATES = budget(full=40, fast=8)  # models to choose from by test score
-DRAWS = budget(full=400, fast=50)  # test splits to choose by
 
 # %% [markdown]
 # ## Four models to question
@@ -106,7 +108,7 @@ DRAWS = budget(full=400, fast=50)  # test splits to choose by
 
 # %%
 def train(kind, data, seed=0, epochs=3, **changes):
-    """A trained model in evaluation mode, on the CPU, where the lines below look at it."""
+    """A trained model in evaluation mode, back on the CPU."""
     model = build_model(kind, data.image_shape, data.num_classes, "middle", seed)
     config = TrainingConfig(
         optimizer="adam", epochs=epochs, batch_size=64, lr=3e-3, scheduler="onecycle",
@@ -123,12 +125,12 @@ def logits_of(model, data, images):
 
 
 # %%
-digits = mnist.subset(DIGITS)
+digits, photos = mnist.subset(DIGITS), cifar10.subset(PHOTOS)
 models = {
     ("mnist", "linear"): train("linear", digits),
     ("mnist", "cnn"): train("cnn", digits),
-    ("cifar10", "linear"): train("linear", cifar10, epochs=PHOTO_EPOCHS),
-    ("cifar10", "cnn"): train("cnn", cifar10, epochs=PHOTO_EPOCHS, precision="auto"),
+    ("cifar10", "linear"): train("linear", photos, epochs=PHOTO_EPOCHS),
+    ("cifar10", "cnn"): train("cnn", photos, epochs=PHOTO_EPOCHS, precision=PRECISION),
 }
 val_logits = {}
 for (name, kind), model in models.items():
@@ -277,6 +279,7 @@ def mcnemar(a_right, b_right):
     return min(1.0, 2 * tail)
 
 
+# %%
 a_right = torch.tensor([True] * 95 + [False] * 5)  # 95 of 100
 b_right = torch.tensor([True] * 87 + [False] * 13)  # 87 of 100, and none that A misses
 for share in (0.95, 0.87):
@@ -348,6 +351,7 @@ losses = [F.cross_entropy(logits / T, labels).item() for T in temperatures]
 T = temperatures[np.argmin(losses)].item()
 print(f"temperature {T:.2f}")
 
+# %%
 test_labels = cifar10.test.labels
 before = logits_of(models["cifar10", "cnn"], cifar10, cifar10.test.images)
 after = before / T
@@ -389,13 +393,15 @@ def selective(logits, labels):
     return right.cumsum(0) / torch.arange(1, len(right) + 1), certainty
 
 
+# %%
 accuracy, certainty = selective(logits / T, labels)
 enough = (accuracy >= 0.95).nonzero()  # the longest list that is good enough
 threshold = certainty[enough[-1, 0]].item() if len(enough) else 1.0
+print(f"threshold {100 * threshold:.1f} %")
 
+# %%
 answered = after.softmax(dim=1).amax(dim=1) >= threshold
 right = after.argmax(dim=1) == test_labels
-print(f"threshold {100 * threshold:.1f} %")
 print(f"test: {100 * answered.float().mean():.1f} % answered")
 print(f"test: {100 * right[answered].float().mean():.1f} % of these right")
 print(f"test: {100 * right.float().mean():.1f} % right, if all had to be answered")
@@ -432,7 +438,7 @@ confirm(right[answered].float().mean() > right.float().mean(), "silence helps")
 # %%
 @torch.no_grad()
 def occlusion(model, x, k, size=8, stride=4):
-    """How far logit `k` falls when a square of the image `x` (1 x C x H x W) is grey."""
+    """How far logit `k` falls when a square of `x` (1 x C x H x W) is grey."""
     covered = []
     steps = range(0, x.shape[-1] - size + 1, stride)
     for top in steps:
@@ -498,14 +504,12 @@ for axis, name in zip(axes[1:, 0], sides):
 plt.show()
 
 # %% [markdown]
-# Four pictures prove nothing, so we count: over many photographs, how well do the ranks of the trained network's map agree with those of the random one's? 1 is the same order, 0 is none in common.
+# Four pictures prove nothing, so we count: over many photographs, how well does the trained network's map agree with the random one's? The **correlation** tells: 1 means bright in the same places, 0 means nothing in common.
 
-
-# %%
-def rank_agreement(a, b):
-    """Spearman's correlation: that of the ranks."""
-    ranks = torch.stack([m.flatten().argsort().argsort().float() for m in (a, b)])
-    return torch.corrcoef(ranks)[0, 1].item()
+# %% tags=["hide-input"]
+# @title How well the maps of both networks agree
+def agreement(a, b):
+    return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
 
 
 for name, method in methods.items():
@@ -514,7 +518,7 @@ for name, method in methods.items():
         x = cifar10.normalise(cifar10.val.images[index : index + 1])
         k = int(answers[index])
         pair = [method(which, x, k) for which in (network, random_network)]
-        agreements.append(rank_agreement(*pair))
+        agreements.append(agreement(*pair))
     print(f"{name:9} {np.nanmean(agreements):5.2f}")
 
 # %% [markdown]
@@ -525,11 +529,10 @@ for name, method in methods.items():
 # All numbers so far are promises for images **like those of the validation split**. Let us leave that world. Shifted, turned, noisy, blurred and inverted digits are one step away. A larger one are other people's digits. scikit-learn has some, from a collection of its own, at 8 × 8 pixels. We enlarge them to 20 × 20 and put them into a frame of four pixels, as MNIST's digits are.
 
 # %%
-turn = lambda images: v2.functional.rotate(images, 30)
 worlds = {
     "as they are": lambda images: images,
     "shifted by 4": lambda images: images.roll((4, 4), dims=(2, 3)),
-    "turned by 30°": turn,
+    "turned by 30°": lambda images: v2.functional.rotate(images, 30),
     "noisy": lambda images: (images + 80 * torch.randn(images.shape)).clamp(0, 255),
     "blurred": lambda images: v2.functional.gaussian_blur(images, [9, 9], [2.0, 2.0]),
     "inverted": lambda images: 255 - images,
@@ -540,11 +543,11 @@ shown = {name: change(seen).byte() for name, change in worlds.items()}
 
 # %%
 others = load_digits()
-small = torch.tensor(others.images, dtype=torch.float32)[:, None] * 255 / 16
+small = torch.tensor(others.images[:OTHERS], dtype=torch.float32)[:, None] * 255 / 16
 large = F.interpolate(small, size=20, mode="bilinear").round().byte()
 shown["other people's"] = F.pad(large, (4, 4, 4, 4))
 truths = {name: mnist.val.labels[:2000] for name in worlds}
-truths["other people's"] = torch.tensor(others.target)
+truths["other people's"] = torch.tensor(others.target[:OTHERS])
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Seven rows of six digits: as they are, shifted, turned, noisy, blurred, inverted, and other people's digits, which are blurred and thicker."}}
 # @title Drawing: seven worlds
@@ -594,7 +597,7 @@ for seed in SEEDS:
 table = pd.DataFrame(rows, columns=["world", "training", "accuracy"])
 table = table.groupby(["world", "training"], sort=False)["accuracy"]
 table = table.agg(["mean", "std"]).unstack()
-print(table.to_string(float_format="%.1f"))
+print(table.to_string(float_format="%.1f", na_rep="nan"))
 gain = table["mean", "half altered"] - table["mean", "plain"]
 confirm(gain["turned by 30°"] > 0, "turned digits in training help with turned digits")
 confirm(gain["other people's"] > 0, "and with other people's digits")
@@ -609,7 +612,7 @@ confirm(gain["other people's"] > 0, "and with other people's digits")
 
 # %%
 def attack(model, data, images, labels, epsilon):
-    """Images whose pixels are changed by at most `epsilon` (of 1), to raise the loss."""
+    """Change each pixel by at most `epsilon` (of 1) so that the loss rises."""
     pixels = (images.float() / 255).requires_grad_()
     mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (data.mean, data.std))
     F.cross_entropy(model((pixels - mean) / std), labels).backward()
@@ -617,6 +620,7 @@ def attack(model, data, images, labels, epsilon):
     return (255 * changed).round().byte()
 
 
+# %%
 victims = cifar10.val[:ATTACKED]
 for steps in (0, 1, 2, 4, 8):
     images = attack(network, cifar10, victims.images, victims.labels, steps / 255)
@@ -627,8 +631,10 @@ for steps in (0, 1, 2, 4, 8):
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A photograph, the change magnified, and the changed photograph, which looks the same; above both the network's answer, which has become wrong."}}
 # @title Drawing: one photograph, attacked
 images = attack(network, cifar10, victims.images, victims.labels, 4 / 255)
-first, then = (logits_of(network, cifar10, i).softmax(dim=1) for i in (victims.images, images))
-fooled = (first.argmax(dim=1) == victims.labels) & (then.argmax(dim=1) != victims.labels)
+first = logits_of(network, cifar10, victims.images).softmax(dim=1)
+then = logits_of(network, cifar10, images).softmax(dim=1)
+fooled = first.argmax(dim=1) == victims.labels
+fooled &= then.argmax(dim=1) != victims.labels
 one = int((fooled * first.amax(dim=1)).argmax())
 change = (images[one].float() - victims.images[one].float()) / 8 + 0.5
 figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.6))
@@ -651,9 +657,11 @@ plt.show()
 rights = []
 for seed in range(CANDIDATES):
     model = train("linear", mnist.subset(1_000), seed, epochs=2)
-    rights.append(logits_of(model, mnist, mnist.val.images).argmax(1) == mnist.val.labels)
+    found = logits_of(model, mnist, mnist.val.images).argmax(dim=1)
+    rights.append(found == mnist.val.labels)
 rights = torch.stack(rights).float()  # candidates x images
 
+# %%
 rng = np.random.default_rng(0)
 flattery = np.zeros((DRAWS, CANDIDATES))
 for draw in range(DRAWS):
