@@ -112,13 +112,8 @@ def train(kind, data, seed=0, epochs=3, **changes):
     """A trained model in evaluation mode, back on the CPU."""
     model = build_model(kind, data.image_shape, data.num_classes, "middle", seed)
     config = TrainingConfig(
-        optimizer="adam",
-        epochs=epochs,
-        batch_size=64,
-        lr=3e-3,
-        scheduler="onecycle",
-        precision=PRECISION,
-        seed=seed,
+        optimizer="adam", epochs=epochs, batch_size=64, lr=3e-3, scheduler="onecycle",
+        precision=PRECISION, seed=seed,
     )
     fit(model, data, replace(config, **changes), device=device, progress=False)
     return model.cpu().eval()
@@ -180,14 +175,8 @@ for axis, places in zip(axes, (np.arange(10), order)):
             colour = "white" if mistakes[row, column] > 11 else "black"
             bold = "bold" if row == column else "normal"
             axis.text(
-                column,
-                row,
-                f"{value:.0f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color=colour,
-                weight=bold,
+                column, row, f"{value:.0f}", ha="center", va="center",
+                fontsize=9, color=colour, weight=bold,
             )
     names = [cifar10.classes[place] for place in places]
     axis.set_xticks(range(10), names, rotation=45, ha="right")
@@ -218,12 +207,8 @@ print((100 * table).to_string(float_format="%.1f"))
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Eight validation digits that the CNN answered wrongly and with high certainty, each with the answer, its certainty and the label; several are hard to read for people too."}}
 # @title Drawing: the surest mistakes on digits
 plot_mistakes(
-    mnist.val.images,
-    mnist.val.labels,
-    val_logits["mnist", "cnn"].softmax(dim=1),
-    mnist.classes,
-    count=8,
-    columns=4,
+    mnist.val.images, mnist.val.labels, val_logits["mnist", "cnn"].softmax(dim=1),
+    mnist.classes, count=8, columns=4,
 )
 plt.show()
 
@@ -522,7 +507,6 @@ plt.show()
 
 # %% [markdown]
 # Four pictures prove nothing, so we count: over many photographs, how well does the trained network's map agree with the random one's? The **correlation** tells: 1 means bright in the same places, 0 means nothing in common.
-
 
 # %% tags=["hide-input"]
 # @title How well the maps of both networks agree
