@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 QUICK := data glossary house models notebooks prose quiz recipes setup_cell training
 
 .DEFAULT_GOAL := help
-.PHONY: help install course book lint check test lab render clean
+.PHONY: help install course book lint check test lab render address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -48,6 +48,9 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 
 render: $(INSTALLED)  ## run all notebooks (or one: CHAPTER=3) on the full data, store the outputs
 	$(BIN)/python -m tools.render $(if $(CHAPTER),--chapter $(CHAPTER))
+
+address: $(INSTALLED)  ## move the course to URL=https://github.com/OWNER/NAME [BRANCH=main], or check
+	$(BIN)/python -m tools.address $(if $(URL),'$(URL)' $(if $(BRANCH),--branch '$(BRANCH)'),--check)
 
 clean:  ## remove what was built; .venv and data stay
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
