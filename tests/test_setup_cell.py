@@ -54,8 +54,8 @@ def make_course(root: Path, names: tuple[str, ...] = MARKS) -> Path:
 def served(project: Path) -> dict[str, str]:
     """Variables that make git find this folder, committed, at the address of the course."""
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for arguments in (["init", "-q", "-b", COURSE.branch], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-        subprocess.run([*git, *arguments], check=True)
+    for arguments in (f"init -q -b {COURSE.branch}", "add -A", "commit -q -m all"):
+        subprocess.run([*git, *arguments.split()], check=True)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{project.as_uri()}.insteadOf",
