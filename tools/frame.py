@@ -6,7 +6,8 @@
 That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines, the
 address in CITATION.cff, the recorded numbers (see tools/fill.py), and the .ipynb, whose source is
 the .py beside it.
-Outputs that are stored in the .ipynb stay with their cells.
+Outputs that are stored in the .ipynb stay with their cells. An .ipynb in which somebody worked,
+a learner with answers say, is never written over.
 """
 
 import argparse
@@ -21,11 +22,13 @@ from tools.course import (
     KERNEL,
     Chapter,
     Course,
+    is_edited,
     notebook_text,
     pair_text,
     read_notebook,
     read_pair,
     run_tool,
+    source_digest,
     tags,
     write_if_changed,
 )
@@ -131,7 +134,8 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     """The texts that the .py and the .ipynb of a chapter should have.
 
     Raises:
-        UserError: the chapter has no .py, or no place for badges and set-up cell.
+        UserError: the chapter has no .py, or no place for badges and set-up cell, or somebody
+            worked in the .ipynb.
     """
     if not chapter.pair.exists():
         raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
@@ -155,6 +159,11 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
             cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
     if chapter.notebook.exists():
         stored = read_notebook(chapter.notebook)
+        if is_edited(stored) and source_digest(stored) != source_digest(notebook):
+            raise UserError(
+                f"{chapter.entry}.ipynb was edited, and its .py says something else. So that no "
+                f"work is lost, copy it to another folder, then: git restore {chapter.entry}.ipynb"
+            )
         notebook = combine_inputs_with_outputs(notebook, stored)
         if "course" in stored.metadata:
             notebook.metadata["course"] = stored.metadata["course"]
