@@ -162,15 +162,22 @@ def test_lightning_logs_into_the_run_folder(tiny, tmp_path):
         assert logged == [float(row["val_loss"]) for row in csv.DictReader(file)]
 
 
-def test_lightning_logs_to_tensorboard_or_says_what_is_missing(tiny, tmp_path, capsys):
-    pytest.importorskip("pytorch_lightning")
+def test_lightning_logs_to_tensorboard(tiny, tmp_path):
+    pytest.importorskip("tensorboard")
     flags = [*tiny, "--logger", "tensorboard", "--quiet", "--out", tmp_path / "run"]
-    status = run(flags, "lightning_train.py")
-    if status == 0:
-        assert list((tmp_path / "run" / "tensorboard").glob("events*"))
-    else:
-        message = capsys.readouterr().err
-        assert status == 2 and "pip install tensorboard" in message and message.count("\n") == 1
+    assert run(flags, "lightning_train.py") == 0
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_without_tensorboard_it_is_tensorboard_that_is_missing(tiny, tmp_path, capsys, monkeypatch):
+    where = "lightning_fabric.loggers.tensorboard._TENSORBOARD"
+    for name in (f"{where}_AVAILABLE", f"{where}X_AVAILABLE"):
+        monkeypatch.setattr(name, False)
+    flags = [*tiny, "--logger", "tensorboard", "--quiet", "--out", tmp_path / "run"]
+    assert run(flags, "lightning_train.py") == 2
+    message = capsys.readouterr().err
+    assert "pip install tensorboard" in message and "devices" not in message
+    assert message.count("\n") == 1
 
 
 def test_val_fraction_moves_images_from_training_to_validation(tiny, tmp_path, capsys):

@@ -135,9 +135,9 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     )
     python.chmod(0o755)
 
-    def make(target: str) -> str:
+    def make(target: str, *settings: str) -> str:
         log.write_text("")
-        command = ["make", "--no-print-directory", f"PYTHON={python}", target]
+        command = ["make", "--no-print-directory", f"PYTHON={python}", target, *settings]
         environment = {k: v for k, v in os.environ.items() if k != "PYTEST_ARGS"}
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
         return log.read_text()
@@ -152,6 +152,14 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     (tmp_path / "pyproject.toml").touch()
     assert "--group dev" in make("book")
     assert "pip" not in make("book")
+    oldest = make("oldest", f"oldest_python={python}").splitlines()
+    assert oldest[1] == "-m venv .venv-oldest" and oldest[-1] == "-m pytest -n 2"
+    assert oldest[-2].endswith("--group dev --constraint .venv-lowest.txt")
+    lowest = (tmp_path / ".venv-lowest.txt").read_text().split()
+    for name, requirement in (requirements("course") | requirements("dev")).items():
+        (pin,) = (line for line in lowest if line.startswith(f"{name}=="))
+        assert str(requirement.specifier).split(",")[-1] == pin[len(name) :].replace("==", ">=")
+    assert "--upgrade" in make("newest", f"newest_python={python}").splitlines()[-2]
 
 
 def test_no_file_is_large() -> None:
