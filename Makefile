@@ -11,6 +11,8 @@ QUICK := data glossary house models notebooks prose quiz recipes setup_cell trai
 # The two ends of what is allowed: `make oldest`, `make newest`.
 oldest_python ?= python3.11
 oldest_limits := --constraint .venv-lowest.txt
+# Old packages are warned by the newer ones that they need, among themselves.
+oldest_pytest := -W default::DeprecationWarning -W default::FutureWarning
 newest_python ?= python3.13
 newest_limits := --upgrade --upgrade-strategy eager
 
@@ -55,7 +57,7 @@ oldest newest:
 	@sed -nE 's/^ *"([a-z0-9-]+)>=([0-9.]+).*/\1==\2/p' pyproject.toml > .venv-lowest.txt
 	@rm -f .venv-$@/.installed
 	$(MAKE) --no-print-directory install VENV=.venv-$@ PYTHON=$($@_python) LIMITS='$($@_limits)'
-	.venv-$@/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+	.venv-$@/bin/python -m pytest -n 2 $($@_pytest) $(PYTEST_ARGS)
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks

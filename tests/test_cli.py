@@ -156,9 +156,10 @@ def test_lightning_logs_into_the_run_folder(tiny, tmp_path):
         run([*tiny, "--logger", "csv", "--quiet", "--out", tmp_path / "run"], "lightning_train.py")
         == 0
     )
-    with open(tmp_path / "run" / "lightning_csv" / "metrics.csv", newline="") as file:
+    logged_file = tmp_path / "run" / "lightning_csv" / "metrics.csv"
+    with open(logged_file, encoding="utf-8", newline="") as file:
         logged = [float(r["val_loss"]) for r in csv.DictReader(file) if r.get("val_loss")]
-    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+    with open(tmp_path / "run" / "metrics.csv", encoding="utf-8", newline="") as file:
         assert logged == [float(row["val_loss"]) for row in csv.DictReader(file)]
 
 

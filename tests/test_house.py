@@ -153,7 +153,7 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     assert "--group dev" in make("book")
     assert "pip" not in make("book")
     oldest = make("oldest", f"oldest_python={python}").splitlines()
-    assert oldest[1] == "-m venv .venv-oldest" and oldest[-1] == "-m pytest -n 2"
+    assert oldest[1] == "-m venv .venv-oldest" and oldest[-1].startswith("-m pytest -n 2 -W")
     assert oldest[-2].endswith("--group dev --constraint .venv-lowest.txt")
     lowest = (tmp_path / ".venv-lowest.txt").read_text().split()
     for name, requirement in (requirements("course") | requirements("dev")).items():

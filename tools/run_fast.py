@@ -3,17 +3,16 @@
     python -m tools.run_fast                all chapters, copies in book/_build/fast/notebooks/
     python -m tools.run_fast --record       also store the seconds in book/results.json
 
-The notebooks in notebooks/ stay as they are.
+The notebooks in notebooks/ stay as they are. COURSE_DATA=full takes the full data instead.
 """
 
 import argparse
+import os
 import shutil
 
 from helpers.notebook import add_numbers
 from tools.course import Course, notebook_text, run_tool, write_if_changed
 from tools.execute import run
-
-ENVIRONMENT = {"COURSE_FAST": "1", "COURSE_DATA": "sample"}
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
@@ -26,9 +25,10 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     chapters = course.chapters(options.chapter)
     if options.chapter is None:
         shutil.rmtree(course.fast, ignore_errors=True)
+    environment = {"COURSE_FAST": "1", "COURSE_DATA": os.environ.get("COURSE_DATA") or "sample"}
     total = 0.0
     for chapter in chapters:
-        notebook, seconds = run(chapter, ENVIRONMENT)
+        notebook, seconds = run(chapter, environment)
         total += seconds
         write_if_changed(course.fast / f"{chapter.entry}.ipynb", notebook_text(notebook))
         if options.record:
