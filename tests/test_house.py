@@ -30,7 +30,10 @@ MODULES = {
 }
 # Where the repository's address may stand; all but the first are generated or compared.
 ADDRESS_PLACES = ("book/_config.yml", "README.md", "CITATION.cff", "notebooks/")
-PAGES = ("README.md", "CONTRIBUTING.md", "helpers/data/sample/README.md", "benchmarks/README.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md"),
+    *("helpers/data/sample/README.md", "benchmarks/README.md"),
+)
 
 
 def tracked() -> list[Path]:
@@ -104,6 +107,8 @@ def test_citation_agrees_with_the_course() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == SETTINGS["project"]["version"]
     assert citation["repository-code"] == COURSE.repository
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## ([\d.]+)", changes, re.MULTILINE)[1] == citation["version"]
     assert citation["title"].startswith(COURSE.config["title"])
 
 

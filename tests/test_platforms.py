@@ -134,6 +134,13 @@ def test_the_workflows_cover_what_is_promised() -> None:
         assert line in readme, "the workflow sets Windows up as the README does"
 
 
+def test_every_hook_before_a_commit_works_without_a_network() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [each["repo"] for each in hooks["repos"]] == ["local"]
+    for hook in hooks["repos"][0]["hooks"]:
+        assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
+
+
 def test_forms_and_the_container_can_be_read() -> None:
     assert {path.stem for path in FORMS} == {"cell", "text"}
     for path in FORMS:

@@ -3,11 +3,10 @@
     python -m tools.frame           write
     python -m tools.frame --check   change nothing; exit status 1 if something would change
 
-That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines, the
-address in CITATION.cff, the recorded numbers (see tools/fill.py), and the .ipynb, whose source is
-the .py beside it.
+That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
+the recorded numbers (see tools/fill.py), and the .ipynb, whose source is the .py beside it.
 Outputs that are stored in the .ipynb stay with their cells. An .ipynb in which somebody worked,
-a learner with answers say, is never written over.
+a learner with answers say, is never written over. The address in CITATION.cff follows too.
 """
 
 import argparse
@@ -200,6 +199,10 @@ def wanted(course: Course) -> dict[Path, str]:
     for chapter in course.chapters():
         chapters[chapter], texts[chapter.notebook] = framed(chapter, course)
         texts[chapter.pair] = chapters[chapter]
+    citation = course.root / "CITATION.cff"
+    if citation.exists():
+        line = f'repository-code: "{course.repository}"'
+        texts[citation] = CITED.sub(line, citation.read_text(encoding="utf-8"))
     results = read_results(course)
     for path in (course.root / "README.md", *sorted(course.book.glob("*.md"))):
         if path.exists():
@@ -207,10 +210,6 @@ def wanted(course: Course) -> dict[Path, str]:
             if path.name == "glossary.md":
                 text = with_first_use(text, chapters)
             texts[path] = fill(text, results)
-    citation = course.root / "CITATION.cff"
-    if citation.exists():
-        line = f'repository-code: "{course.repository}"'
-        texts[citation] = CITED.sub(line, citation.read_text(encoding="utf-8"))
     return texts
 
 
