@@ -4,7 +4,8 @@
     python -m tools.frame --check   change nothing; exit status 1 if something would change
 
 That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
-the recorded numbers (see tools/fill.py), and the .ipynb, whose source is the .py beside it.
+the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the .ipynb, whose
+source is the .py beside it.
 Outputs that are stored in the .ipynb stay with their cells.
 """
 
@@ -16,6 +17,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
 from helpers.errors import UserError
+from tools.chart import chart
 from tools.course import (
     KERNEL,
     Chapter,
@@ -36,6 +38,8 @@ SHORT_LINK = "](@"
 # A link to a page of words, relative or with an address: in Colab only an address leads there.
 BOOK_LINK = re.compile(r"\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)book/")
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
+# The same without a picture, for a page that is read without a network.
+COLAB_LINK = re.compile(r"<!-- open:(\w+) -->(?:\[.*?\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
@@ -106,14 +110,19 @@ def setup_cell(notebook: NotebookNode, course: Course) -> str:
     return SETUP.replace("ADDRESS", course.repository) + LIGHTNING * bool(needs_lightning)
 
 
-def framed_readme(text: str, course: Course) -> str:
-    """The README with its Colab badges, one behind each <!-- colab:NAME -->."""
+def framed_page(text: str, course: Course) -> str:
+    """A page with its Colab badges and links, behind each <!-- colab:NAME --> or open:NAME."""
 
     def badge(match: re.Match[str]) -> str:
         link = colab(f"notebooks/{match[1]}", course)
         return f"<!-- colab:{match[1]} -->[![Open in Colab]({COLAB_IMAGE})]({link})"
 
-    return README_BADGE.sub(badge, text)
+    def link(match: re.Match[str]) -> str:
+        return (
+            f"{match[0].partition('[')[0]}[Open in Colab]({colab(f'notebooks/{match[1]}', course)})"
+        )
+
+    return COLAB_LINK.sub(link, README_BADGE.sub(badge, text))
 
 
 def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
@@ -183,10 +192,12 @@ def wanted(course: Course) -> dict[Path, str]:
     results = read_results(course)
     for path in (course.root / "README.md", *sorted(course.book.glob("*.md"))):
         if path.exists():
-            text = framed_readme(path.read_text(encoding="utf-8"), course)
+            text = framed_page(path.read_text(encoding="utf-8"), course)
             if path.name == "glossary.md":
                 text = with_first_use(text, chapters)
             texts[path] = fill(text, results)
+    if drawn := chart(results):
+        texts[course.book / "_static" / "results.svg"] = drawn
     return texts
 
 
