@@ -40,11 +40,13 @@ def check(run: Run) -> None:
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
     config, flags, data = run.config, run.flags, run.data.to(run.device)
+    # The data, as chapter 5 hands them over.
     batches = ImageDataModule(data, config)
     precision = run.state["precision"] if run.state else settle_for_all(run, batches)
     kept = HistoryCallback(
         config, precision, state=run.state, progress=run.progress, after_epoch=run.save_epoch
     )
+    # The network with its loss and its optimizer, and the Trainer that drives it.
     module = LitClassifier(run.model, config, data.num_classes, first_epoch=len(kept.history))
     trainer = make_trainer(
         run.device,

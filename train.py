@@ -9,18 +9,23 @@ from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, 
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
+    # What the flags asked for, made by commands/run.py: the images of chapter 1, from `load`; a
+    # network of chapters 2 and 3, from `build_model`; and the settings, from `recipe`.
+    data, model, config = run.data, run.model, run.config
+
     # The loop of chapter 2, with the optimizers and schedules of chapter 4: helpers/training.py.
     history = fit(
-        run.model,
-        run.data,
-        run.config,
+        model,
+        data,
+        config,
         device=run.device,
         progress=run.progress,
         state=run.state,
         after_epoch=run.save_epoch,
     )
-    test = run.data.batches("test", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
-    return history, lambda: evaluate(run.model, test, history.precision)
+    # The test split, once: this is called with the weights that were best on validation.
+    test = data.batches("test", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
+    return history, lambda: evaluate(model, test, history.precision)
 
 
 if __name__ == "__main__":

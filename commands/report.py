@@ -86,10 +86,11 @@ def draw_figures(
     from helpers.plots import plot_confusion, plot_histories, use_style
 
     use_style()
-    figures = {
-        "curves.png": plot_histories({"validation": history}, title),
-        "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
-    }
+    with plt.rc_context({"text.parse_math": False}):  # the name of a class may hold a $
+        figures = {
+            "curves.png": plot_histories({"validation": history}, title),
+            "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
+        }
     for name, figure in figures.items():
         write_atomically(
             folder.path / name, lambda file, f=figure: f.savefig(file, format="png", dpi=120)

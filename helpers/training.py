@@ -138,7 +138,7 @@ def make_scheduler(
     total = config.epochs * steps_per_epoch  # batches, not epochs: the rate changes smoothly
     warmup = round(config.warmup_epochs * steps_per_epoch)
     if config.scheduler == "onecycle":  # up for 30 % of the run, then down to almost 0
-        return OneCycleLR(optimizer, max_lr=config.lr, total_steps=total, cycle_momentum=False)
+        return _OneCycle(optimizer, max_lr=config.lr, total_steps=total, cycle_momentum=False)
     if config.scheduler == "none" and not warmup:
         return None
 
@@ -155,6 +155,16 @@ def make_scheduler(
         return 0.1 ** min(int(3 * done), 2) if config.scheduler == "step" else 1.0
 
     return LambdaLR(optimizer, factor)
+
+
+class _OneCycle(OneCycleLR):
+    """PyTorch's own, which rises again behind its last step, held at the end: `lr` in the history
+    is the rate after an epoch."""
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch >= self.total_steps:
+            return [group["min_lr"] for group in self.optimizer.param_groups]
+        return super().get_lr()
 
 
 @torch.no_grad()

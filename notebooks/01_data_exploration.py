@@ -685,7 +685,7 @@ confirm(scores["colour"].max() < 50, "colour: yet all are wrong more often than 
 #
 # **Which baseline is to beat?** For the digits the nearest image. For the colour images the nearest thumbnail. It keeps far fewer numbers and is right more often. Small pixels blur away where exactly things stand, and equal contrast takes out the light. So what we leave out can matter as much as what we put in. A model near the score of the most frequent class has learned nothing: look for a mistake in the code.
 #
-# The model of the first minute reached <!-- result:first_taste.digits.val_accuracy|percent1 -->?<!-- /result --> and <!-- result:first_taste.colour.val_accuracy|percent1 -->?<!-- /result --> on the same images. It stays *below* the best baseline of each. So a few seconds of training look impressive only until somebody asks: compared with what?
+# The model of the first minute reached <!-- result:first_taste.digits.val_accuracy|percent1 -->93.9 %<!-- /result --> and <!-- result:first_taste.colour.val_accuracy|percent1 -->41.6 %<!-- /result --> on the same images. It stays *below* the best baseline of each. So a few seconds of training look impressive only until somebody asks: compared with what?
 #
 # **Which data set first?** MNIST. Everything runs in seconds, so mistakes in the code show at once. But because nearly everything works there, it hardly tells a good idea from a better one. For that go on to CIFAR-10, where the baselines are low and your own eyes are far above them.
 #

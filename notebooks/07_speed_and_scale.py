@@ -719,7 +719,7 @@ confirm(difference < 1e-4, "two processes follow the curve of one, up to roundin
 #     --rdzv-endpoint=HOST:29400 train.py --model fastcnn --dataset cifar10 --out runs/many
 # ```
 #
-# In Lightning it is two flags: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The README says more, also for SLURM.
+# In Lightning it is two flags: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The [manual](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/command_line.md) says more, also for SLURM.
 #
 # How far does it scale? Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
 #

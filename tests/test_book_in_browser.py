@@ -133,7 +133,7 @@ def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server:
     results = browser.run(
         "[...document.querySelectorAll('#search-results li')].map((item) => ({"
         "page: item.querySelector('a').getAttribute('href'),"
-        "section: item.querySelector('p a')?.getAttribute('href'),"
+        "section: item.querySelector('p a')?.getAttribute('href') ?? null,"
         "said: item.querySelector('p')?.textContent ?? ''}))"
     )
     assert results[0]["page"] == "book/glossary.html#softmax"
@@ -178,7 +178,7 @@ def test_the_glossary_is_filtered_and_whole_without_scripts(browser: Browser, se
         "document.querySelector('.glossary-filter').textContent"
     )
     browser.press("Enter")
-    assert browser.run("document.activeElement.closest('section').id") == few[0]
+    assert browser.run("location.hash") == "#batch-size"
     browser.scripts(False)
     try:
         browser.open(f"{server}book/glossary.html")

@@ -16,10 +16,12 @@ import lightning_train
 import train
 from commands import terminal
 from commands.flags import DEFAULTS, TRAINING, make_parser, read_flags
-from commands.folder import load_checkpoint
+from commands.folder import RunFolder, load_checkpoint
+from commands.report import draw_figures
 from helpers.errors import UserError
 from helpers.recipes import OPTIMIZERS, SCHEDULERS
 from helpers.speed import PRECISIONS
+from helpers.training import COLUMNS, History
 
 SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}
 TINY = "--require-full --model linear --epochs 2 --batch-size 16 --device cpu".split()
@@ -88,6 +90,14 @@ def test_a_terminal_has_one_bar_an_epoch(tiny, tmp_path, capsys, monkeypatch):
     assert run([*tiny, "--out", tmp_path / "run"]) == 0
     shown = capsys.readouterr().err
     assert "epoch 1/2: 100%" in shown and "epoch 2/2: 100%" in shown and "val_accuracy" in shown
+
+
+def test_names_with_dollars_are_drawn_as_they_are(tmp_path):
+    history = History()
+    history.add(dict.fromkeys(COLUMNS, 0.5) | {"epoch": 1}, torch.nn.Linear(1, 1))
+    said = "on $\\frac$", history, torch.eye(2), torch.arange(2), ("$\\frac$", "b$")
+    draw_figures(RunFolder(tmp_path), *said)
+    assert files(tmp_path) == {"curves.png", "confusion.png"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

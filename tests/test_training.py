@@ -224,6 +224,11 @@ def test_warmup_rises_linearly_and_onecycle_peaks_at_lr():
     assert 0.2 < rates.index(max(rates)) / len(rates) < 0.4
 
 
+def test_the_history_of_one_cycle_ends_at_its_lowest_rate(data):
+    _, history = train(data, replace(FAST_RUN, scheduler="onecycle"))
+    assert history["lr"][-1] < 1e-4 * FAST_RUN.lr
+
+
 def learning_rates(config, steps_per_epoch):
     optimizer = make_optimizer(nn.Linear(1, 1), replace(config, optimizer="sgd"))
     scheduler = make_scheduler(optimizer, config, steps_per_epoch)

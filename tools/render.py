@@ -3,7 +3,7 @@
     python -m tools.render                all chapters
     python -m tools.render --chapter 3    one chapter
 
-The data must be there (COURSE_DATA=full unless you set COURSE_DATA): the README says where it is
+The data must be there (COURSE_DATA=full unless you set COURSE_DATA): the manual says where it is
 looked for. Then the recorded numbers are put into the text.
 """
 

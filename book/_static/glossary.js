@@ -1,4 +1,4 @@
-// A box above the glossary that leaves only the terms with the typed words. Enter goes to the first.
+// A box above the glossary that leaves only the terms with the typed words. Enter goes to the best.
 // Without this script, the page is the whole list, with its bar of letters.
 const terms = [...document.querySelectorAll("#glossary section section")];
 const letters = [...document.querySelectorAll("#glossary > section")];
@@ -29,5 +29,9 @@ function filter() {
 
 field.addEventListener("input", filter);
 field.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") filter()[0]?.querySelector("a")?.focus();
+  if (event.key !== "Enter") return;
+  const found = filter();
+  const typed = field.value.trim().toLowerCase();
+  const named = found.find((term) => term.textContent.trim().toLowerCase().startsWith(typed));
+  if (found.length) location.hash = (named ?? found[0]).id;
 });
