@@ -65,7 +65,7 @@ class Browser:
             assert line, "Chromium ended before it could be used"
             address = re.search(r"DevTools listening on (ws://\S+)", line)
         # Read on, or the browser would wait when the pipe is full.
-        self._drain = threading.Thread(target=self._process.stderr.read)
+        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
         self._drain.start()
         self._socket = create_connection(address[1], timeout=SECONDS, suppress_origin=True)
         self._count, self._session, self.events = 0, None, []
@@ -113,10 +113,12 @@ class Browser:
             deviceScaleFactor=1,
             mobile=False,
         )
-        self.events.clear()
-        self.send("Page.navigate", url=address)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self._receive()
+        # By way of an empty page: within one page, another anchor would load nothing.
+        for place in ("about:blank", address):
+            self.events.clear()
+            self.send("Page.navigate", url=place)
+            while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+                self._receive()
 
     def run(self, expression: str) -> Any:
         """The value of an expression on the page; a promise is waited for."""

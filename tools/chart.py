@@ -11,14 +11,14 @@ from typing import Any
 BLUE, ORANGE = "#0072B2", "#E69F00"  # as in all figures
 SETS = {"mnist": "MNIST: handwritten digits", "cifar10": "CIFAR-10: photographs"}
 MODELS = {  # the key of a result: its name and colour
-    "softmax": ("one layer", BLUE),
-    "linear": ("three layers", BLUE),
+    "softmax": ("softmax regression", BLUE),
+    "linear": ("linear, 120-84-10", BLUE),
     "cnn_large": ("CNN, large", ORANGE),
     "fastcnn": ("fast CNN", ORANGE),
 }
 IMAGES = 10_000  # in either test split
 CLASSES = 10
-WIDTH, LEFT, BAR = 560, 120, 300  # of the picture, of the names, of a bar of 100 %
+WIDTH, LEFT, BAR = 560, 150, 280  # of the picture, of the names, of a bar of 100 %
 ROW = 30
 
 

@@ -53,7 +53,8 @@ Search.makeSearchSummary = (htmlText, keywords, anchor) => {
   for (const part of root.querySelectorAll(PASSAGES)) {
     if (hits(part.textContent, words) && !(best && worth(part) <= worth(best))) best = part;
   }
-  best ??= root.querySelector("p");
+  // What a heading with the words is about stands below it.
+  if (!best || /^H/.test(best.tagName)) best = (best?.parentElement ?? root).querySelector("p") ?? best;
   if (!best) return null;
   const summary = document.createElement("p");
   summary.className = "context";
