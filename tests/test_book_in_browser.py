@@ -137,7 +137,7 @@ def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server:
         "said: item.querySelector('p')?.textContent ?? ''}))"
     )
     assert results[0]["page"] == "book/glossary.html#softmax"
-    assert "exponential" in results[0]["said"]
+    assert "probabilities" in results[0]["said"]
     for result in results[1:]:
         assert "softmax" in result["said"].lower()
         assert "Contents" not in result["said"] and len(result["said"]) < 450

@@ -296,7 +296,7 @@ def test_the_chart_follows_from_the_numbers(course: Course) -> None:
     frame.main([], course)
     path = course.book / "_static" / "results.svg"
     drawn = ElementTree.fromstring(path.read_text(encoding="utf-8"))
-    bars = [e for e in drawn.iter("{*}rect") if e.get("x")]
+    bars = [e for e in drawn.findall(".//{*}rect") if e.get("x")]
     assert [float(bar.get("width", 0)) for bar in bars] == [chart.BAR / 2]
     assert "50.0 %" in path.read_text("utf-8") and "7 s" in path.read_text("utf-8")
     assert COLOURS[:2] == (chart.BLUE, chart.ORANGE)
