@@ -23,7 +23,7 @@
 # - predict which shapes fit together, and what comes out,
 # - read an error about shapes, and spot the mistake that raises none.
 #
-# **Before you start**: some Python: lists, loops, functions. If you know NumPy, try the exercises first. If they are easy, go on to chapter 1.
+# **Before you start**: some Python: lists, loops, functions, and for the later chapters what a class is. If you know NumPy, try the exercises first. If they are easy, go on to chapter 1.
 #
 # **Time**: read about ten minutes; exercises and quiz about thirty more. The full run takes <!-- result:chapters.00.full_seconds|seconds -->4 s<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.00.fast_seconds|seconds -->?<!-- /result -->.
 #
@@ -190,7 +190,7 @@ print(x.mean(dim=(0, 2, 3), keepdim=True).shape)
 #
 # ## Shapes that differ: broadcasting
 #
-# Two tensors of one shape are added number by number. If the shapes differ, PyTorch may repeat the smaller one. This is **[broadcasting](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#broadcasting)**. The rule: write the shapes below each other, **aligned on the right**. In each place the two lengths must be equal, or one of them is 1 or missing. That one is repeated.
+# Two tensors of one shape are added number by number. If the shapes differ, PyTorch may repeat one of them, or both. This is **[broadcasting](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#broadcasting)**. The rule: write the shapes below each other, **aligned on the right**. In each place the two lengths must be equal, or one of them is 1 or missing. That one is repeated.
 #
 # | shapes | fits? | result |
 # |---|---|---|
@@ -199,7 +199,7 @@ print(x.mean(dim=(0, 2, 3), keepdim=True).shape)
 # | 4 × 1 and 3 | yes, both are repeated | 4 × 3 |
 # | 2 × 3 and 2 | no: 3 meets 2 | error |
 #
-# `None` in an index adds an axis of length 1. So `[:, None]` turns a list into a column.
+# `None` in an index adds an axis of length 1 at that place. So `[:, None]` turns a list into a column; of a table of shape N × D, `a[:, None]` makes N × 1 × D.
 
 # %%
 row, column = torch.tensor([10, 20, 30]), torch.tensor([100, 200])
@@ -247,7 +247,7 @@ print(baskets @ prices)  # a row per basket, a column per shop
 #
 # ## One number from every row: `gather`
 #
-# A model gives each image a row of scores. We want, from every row, the score of its own label. The column differs from row to row, so neither a slice nor a mask will do.
+# A model gives each image a row of scores. We want, from every row, the score of its own label. The column differs from row to row, so neither a slice nor a mask will do. `gather` takes the columns as an index with as many axes as `scores`; that is why the list becomes a column, `labels[:, None]`.
 
 # %%
 scores = torch.tensor([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
@@ -258,7 +258,7 @@ print(scores[torch.arange(3), labels])  # the same as a list: pairs of row and c
 # %% [markdown]
 # ## Images are tensors
 #
-# Now the same tools on handwritten digits. The images have four axes: **N** images, **C** channels (one: they are grey), **H** rows and **W** columns.
+# Now the same tools on handwritten digits: MNIST, of which `train` is the part to learn from. Chapter 1 looks at it closely. The images have four axes: **N** images, **C** channels (one: they are grey), **H** rows and **W** columns.
 
 # %%
 digits = load("mnist").train

@@ -24,7 +24,7 @@
 # - decide which changes of an image keep its label,
 # - measure the baselines that a trained model has to beat, your own eyes among them.
 #
-# **Before you start**: some Python, and the short page on [tensors](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#tensor) before this one. No knowledge of deep learning is needed.
+# **Before you start**: some Python, classes included, and the short page on [tensors](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#tensor) before this one. No knowledge of deep learning is needed.
 #
 # **Time**: read about 30 minutes; exercises and quiz about an hour more. The full run takes <!-- result:chapters.01.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->12 s<!-- /result -->.
 #
@@ -87,7 +87,7 @@ SMALLER = budget(full=10_000, fast=3_000)
 #
 # A **data set** is a collection of examples: here images, each with its **[label](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#label)**, the name of what it shows. The possible labels are the **[classes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#class)**.
 #
-# **[MNIST](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#mnist)**: handwritten digits, grey, 28 × 28 [pixels](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pixel). **[CIFAR-10](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cifar-10)**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from. That belongs beside every number that we compute.
+# **[MNIST](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#mnist)**: handwritten digits, grey, 28 × 28 [pixels](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pixel). **[CIFAR-10](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cifar-10)**: small photographs of ten kinds of things, in colour, 32 × 32 pixels. We load both. `source` says where the pixels came from. That belongs beside every number that we compute: a copy that was stored as JPEG, for example, differs a little from the original, and a stand-in of drawn pictures, used where nothing else can be had, differs a lot.
 
 # %% tags=["nbval-ignore-output"]
 mnist, cifar10 = load("mnist"), load("cifar10")
@@ -514,21 +514,22 @@ for axis in axes.flat:
 plt.show()
 
 # %% [markdown]
-# For digits, *similar pixels* nearly means *same class*. For photographs it does not. A white cat on a dark sofa and a dark cat on a white sofa share almost no pixel. Neighbours of a photograph share its background.
+# For digits, *similar pixels* nearly means *same class*. For photographs it does not. A white cat on a dark sofa and a dark cat on a white sofa share almost no pixel. Neighbours of a photograph share its background. (The two photographs in the picture are lucky ones: more of their neighbours fit than on average.)
 #
 # ## Is an image in two splits?
 #
 # An image that stands both in training and in validation asks for nothing but memory. Such a **leak** makes a score too good. So we look for exact copies: the same bytes. A Python `set` tells at once whether it holds something.
 
 # %%
-for data in (mnist, cifar10):
+for name, data in (("digits", mnist), ("colour images", cifar10)):
     seen = {image.numpy().tobytes() for image in data.train.images}
     for split in (data.val, data.test):
         copies = sum(image.numpy().tobytes() in seen for image in split.images)
-        print(f"{100 * copies / len(split):.3f} % are exact copies of a training image")
+        kind = "validation" if split is data.val else "test"
+        print(f"{name}, {kind}: {100 * copies / len(split):.3f} % are copies")
 
 # %% [markdown]
-# Hardly any. Nearly the same image leaks too: cut a little differently, or made brighter. The optional part near the end looks for such twins.
+# None, or next to none. But *nearly* the same image leaks too: cut a little differently, or made brighter. The optional part near the end looks for such twins.
 #
 # We used the test images just now. Is that allowed? Yes: we asked whether the test is *fair*, and choose nothing by what we find. To pick a model by its test score would not be allowed.
 #
@@ -683,9 +684,9 @@ confirm(scores["colour"].max() < 50, "colour: yet all are wrong more often than 
 # %% [markdown]
 # *kept* is how many numbers a method has to keep to answer: one class, ten mean images, or all training images. [Accuracy](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#accuracy) is the share of right answers.
 #
-# **Which baseline is to beat?** For the digits the nearest image. For the colour images the nearest thumbnail. It keeps far fewer numbers and is right more often. Small pixels blur away where exactly things stand, and equal contrast takes out the light. So what we leave out can matter as much as what we put in. A model near the score of the most frequent class has learned nothing: look for a mistake in the code.
+# **Which baseline is to beat?** For the digits the nearest image. For the colour images the nearest thumbnail. It keeps far fewer numbers and is right more often. Few, coarse pixels no longer show where exactly a thing stands, and equal contrast takes out the light. So what we leave out can matter as much as what we put in. A model near the score of the most frequent class has learned nothing: look for a mistake in the code.
 #
-# The model of the first minute reached <!-- result:first_taste.digits.val_accuracy|percent1 -->93.9 %<!-- /result --> and <!-- result:first_taste.colour.val_accuracy|percent1 -->41.6 %<!-- /result --> on the same images. It stays *below* the best baseline of each. So a few seconds of training look impressive only until somebody asks: compared with what?
+# The model of the first taste reached <!-- result:first_taste.digits.val_accuracy|percent1 -->93.9 %<!-- /result --> and <!-- result:first_taste.colour.val_accuracy|percent1 -->41.6 %<!-- /result --> on the same images. It stays *below* the best baseline of each. So a few seconds of training look impressive only until somebody asks: compared with what?
 #
 # **Which data set first?** MNIST. Everything runs in seconds, so mistakes in the code show at once. But because nearly everything works there, it hardly tells a good idea from a better one. For that go on to CIFAR-10, where the baselines are low and your own eyes are far above them.
 #

@@ -170,7 +170,7 @@ plt.show()
 #
 # ## The model, as PyTorch writes it
 #
-# A model is a class that inherits from `nn.Module`. Its parts are made in `__init__`. `forward` says what happens to a batch of images. `nn.Linear` is the formula above: it holds the weights and the biases, and fills them with small random numbers. They will be *found*, not made by hand.
+# In PyTorch a model is a class that inherits from `nn.Module`. (`self` is the object itself; `super().__init__()` lets `nn.Module` set itself up first.) Its parts are made in `__init__`. `forward` says what happens to a batch of images. `nn.Linear` is the formula above: it holds the weights and the biases, and fills them with small random numbers. They will be *found*, not made by hand.
 
 # %%
 class SoftmaxRegression(nn.Module):
@@ -224,7 +224,8 @@ plt.show()
 
 # %%
 def softmax(logits):
-    # To subtract the largest score changes no result, but e^1000 would overflow.
+    # Subtracting the largest changes nothing: top and bottom are divided by the same
+    # number. Without it, e^1000 would overflow.
     powers = (logits - logits.max(dim=1, keepdim=True).values).exp()
     return powers / powers.sum(dim=1, keepdim=True)
 
@@ -299,7 +300,9 @@ print(f"undecided: {-math.log(0.1):.3f} nats; our untrained model: {loss.item():
 # %% [markdown]
 # Note that `F.cross_entropy` wants **logits**. It does the softmax itself.
 #
-# **Why not take the accuracy?** It is what we care about in the end. But move one single weight a little and look at both numbers:
+# (Our untrained model lies above the undecided one: random weights are a little sure of random answers.)
+#
+# **Why not take the accuracy?** It is what we care about in the end. But move one single weight a little and look at both numbers. (`@torch.no_grad()` above a function says: do not keep track for gradients, which come next.)
 
 # %%
 @torch.no_grad()
@@ -388,7 +391,7 @@ print("equal:", math.isclose(measured, slope, rel_tol=1e-4))
 #
 # $$\frac{\partial L}{\partial w_{c,i}} = (p_c - y_c)\, x_i$$
 #
-# In words: error times pixel. The larger the error, the larger the blame. And a pixel whose *normalised* value is 0 had no part in the score, so its weight gets no blame. (That is a dark grey. Black is −0.42 after normalisation, so black pixels do take part.)
+# In words: error times pixel. The larger the error, the larger the blame. The loss of a batch is a mean, so all is divided by the number of images. `F.one_hot` writes the $y_c$: ten numbers for each label, with a 1 at its place. And a pixel whose *normalised* value is 0 had no part in the score, so its weight gets no blame. (That is a dark grey. Black is −0.42 after normalisation, so black pixels do take part.)
 #
 # <details><summary>Where the formula comes from</summary>
 #
@@ -425,13 +428,13 @@ for step in range(6):
             parameter -= 0.02 * parameter.grad
 
 # %% [markdown]
-# Six small steps, and the model that knew nothing names most of the 50 digits. Nobody told it what a 3 looks like.
+# Five small steps, and the model that knew nothing names most of the 50 digits. Nobody told it what a 3 looks like.
 #
 # ## A Dataset and a DataLoader
 #
 # Now all digits. A step on all of them at once would be slow, and needless: a few images show well enough which way is down. So a step takes a **[batch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#batch)**, drawn at random. One pass over all images, batch by batch, is an **[epoch](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#epoch)**. The method is called **[stochastic gradient descent](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#sgd)**, SGD, for the random draw.
 #
-# In PyTorch two classes hand out the batches. A `Dataset` knows how many examples there are, and gives the one with a number. A `DataLoader` shuffles the numbers and stacks the examples of each batch into one tensor.
+# In PyTorch two classes hand out the batches. A `Dataset` knows how many examples there are, and hands out example number `index`. A `DataLoader` shuffles the numbers and stacks the examples of each batch into one tensor.
 
 # %%
 class Digits(Dataset):
@@ -473,7 +476,7 @@ def train_one_epoch(model, loader, optimizer):
         optimizer.zero_grad()                    # forget the last step's gradients
         loss.backward()                          # backward: a slope for every weight
         optimizer.step()                         # a small step down the slope
-        loss_sum += loss.detach() * len(labels)  # the number, without its gradients
+        loss_sum += loss.detach() * len(labels)  # a mean times its number is a sum
         count += len(labels)
     return loss_sum / count
 
@@ -588,7 +591,7 @@ rates = (1e-4, 1e-3, 5e-3, 0.02, 0.1, 0.5, 2.0)
 explore(draw_learning_rate, rates, "learning rate", shown=(1e-4, 1e-3, 0.02, 2.0))
 
 # %% [markdown]
-# The dotted line is the loss of the undecided model. Too small: the curve is smooth but hardly falls. Too large: [every step](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#step) jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
+# The dotted line is the loss of the undecided model. Too small: it hardly falls. (All curves wobble, because every batch is another.) Too large: [every step](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#step) jumps over the valley to the other side, and the loss leaps. Chapter 4 looks at better ways to step.
 #
 # ## What the weights look like
 #
@@ -713,7 +716,7 @@ axes[1].set_xlim(-1.6, 2.6)
 plt.show()
 
 # %% [markdown]
-# Each hidden number is one weighted sum. It is 0 on one side of its dashed line, and grows on the other side. The last layer adds eight of these bent sheets up, so the boundary can turn wherever a dashed line crosses it. With more hidden numbers it can turn more often.
+# Each hidden number is one weighted sum. After ReLU it is 0 on one side of its dashed line, and grows on the other side. The last layer adds eight of these bent sheets up, so the boundary can turn wherever a dashed line crosses it. With more hidden numbers it can turn more often.
 #
 # Our [network](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#neural-network) for images has hidden layers of 120 and 84 numbers, as the last layers of LeNet-5 had. The class `LinearClassifier` of the helpers builds it for any widths:
 
@@ -799,7 +802,7 @@ confirm(
 )
 
 # %% [markdown]
-# Read it like this. If both training and validation accuracy are low, the model has too little capacity: it **[under-fits](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#under-fitting)**. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the training loss falls away from the validation loss. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
+# Read it like this. If both training and validation accuracy are low, the model has too little capacity: it **[under-fits](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#under-fitting)**. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the training loss falls away from the validation loss. The validation loss may even rise while the accuracy still does, too: the network gets more certain, also where it is wrong. That costs loss, and changes no answer. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
 #
 # The first hidden layer helps on both. The second changes little. A fair budget has its limit, though: one learning rate for all may suit one of them better than the others. Chapter 4 shows how to do without this doubt.
 #
@@ -865,6 +868,7 @@ def train_with(mistake, lr=0.05):
 
 
 # %%
+# To divide by 1/255 undoes the division by 255: pixels from 0 to 255, as in the file.
 raw_loader = DataLoader(Digits(digits.train, 0, 1 / 255), batch_size=128, shuffle=True)
 raw_val_loader = DataLoader(Digits(digits.val, 0, 1 / 255), batch_size=500)
 MISTAKES = (
@@ -913,7 +917,7 @@ print(f"loss of a perfect answer, 1 against nine zeros: {floor:.3f}")
 #
 # ## Which one should I choose?
 #
-# The validation split decides. On both data sets the network with two hidden layers and the one with a single hidden layer are close, and both are ahead of softmax regression. We choose 120-84-10, because it has the best validation accuracy on the photographs. All choices are made, so now, for the first time and only for this model, the test split:
+# The validation split decides. On both data sets the network with two hidden layers and the one with a single hidden layer are close, and both are ahead of softmax regression. The two are too close to call. We take 120-84-10, the larger one; the smaller would do as well. All choices are made, so now, for the first time and only for this model, the test split:
 
 # %%
 rows, answers = [], {}
@@ -951,7 +955,7 @@ confirm(90 < best["digits", plain] < 95, "softmax regression names nine of ten d
 confirm(best["photographs", plain] < 50, "and fewer than half of the photographs")
 
 # %% [markdown]
-# On the photographs the test accuracy is a little lower than the validation accuracy. That is no accident: we kept the epoch that was best on validation, so its score is a little lucky. Remember the dice of chapter 1. (A test split has luck of its own, too. With 10,000 images it moves the result by about half a point.)
+# On the photographs the test accuracy is a little lower than the validation accuracy. One would expect that: we kept the epoch that was best on validation, so its score is a little lucky. Remember the dice of chapter 1. But a test split has luck of its own. With 10,000 photographs it moves the result by about half a point, so this gap proves nothing. On the digits it goes the other way: their test split seems a little easier.
 #
 # Where do the wrong answers go? A **[confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion-matrix)** tells. Each row is one true class, each column one answer of the model, and each number says which share of the row went there.
 
@@ -962,6 +966,8 @@ plt.show()
 
 # %% [markdown]
 # - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
+# Most mistakes stay among the animals, or among the vehicles. Back to the choice:
+#
 # - **One hidden layer** as the next step. With equal budgets, the second layer brought next to nothing here.
 # - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it.
 # - For photographs: none of them. Chapter 3 has what is missing.

@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapter 2. You should know what logits, softmax and cross-entropy are, and have written an `nn.Module` and a training loop.
 #
-# **Time**: about 60 minutes to read, and 60 to 90 more for exercises and quiz. The full run takes <!-- result:chapters.03.full_seconds|minutes -->17 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->50 s<!-- /result -->.
+# **Time**: about 60 minutes to read, and 60 to 90 more for exercises and quiz. The full run takes <!-- result:chapters.03.full_seconds|minutes -->7 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->50 s<!-- /result -->.
 #
 # **The question**: the linear model treats an image as a list of numbers and forgets which pixels are neighbours. What do we gain if we do not forget?
 
@@ -180,7 +180,7 @@ def convolve(image, kernel):
 print(convolve(tiny, sobel).int())
 
 # %% [markdown]
-# Watch the frame move. In a running notebook there is a slider; on a page you see four of the nine steps.
+# Beside the 4 stands a 3. Negative numbers stand where it is lighter on the left than on the right. Watch the frame move. In a running notebook there is a slider; on a page you see four of the nine steps.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same three grids at four moments: the frame has moved over the image, and the output is filled in row by row; numbers below zero stand at the bottom right."}}
 # @title Drawing: the kernel slides
@@ -229,7 +229,7 @@ plt.show()
 #
 # ## A kernel, learned
 #
-# In a [CNN](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cnn) nobody writes the kernels. They are weights, and training finds them. Watch that happen with one kernel. It begins with nine zeros, and gets a digit and the picture of its vertical edges. The loss is the **mean squared error**: the mean of the squared differences between its output and the picture that is wanted.
+# In a [CNN](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#cnn) nobody writes the kernels. They are weights, and training finds them. Watch that happen with one kernel. It begins with nine zeros, and gets a digit and the picture of its vertical edges. The loss is the **mean squared error**: the mean of the squared differences between its output and the picture that is wanted. The optimizer is Adam, a refined SGD that chapter 4 explains.
 
 # %%
 image = digit[None, None]
@@ -246,7 +246,7 @@ for step in range(401):
     loss.backward()
     optimizer.step()
 for row in learned.detach()[0, 0]:
-    print("  ".join(f"{number:5.2f}" for number in row))
+    print("  ".join(f"{round(number.item(), 2) + 0.0:5.2f}" for number in row))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The learned kernel after 0, 20, 100 and 400 steps, and below each the picture it makes of the digit: from nine zeros and an empty picture to the Sobel kernel and its edges."}}
 # @title Drawing: the kernel while it learns
@@ -255,7 +255,7 @@ for (above, below), (step, kernel) in zip(axes.T, stages.items()):
     above.imshow(kernel, cmap="PuOr", vmin=-4, vmax=4)
     for row in range(3):
         for column in range(3):
-            text = f"{kernel[row, column] + 0.0:.1f}"
+            text = f"{round(kernel[row, column].item(), 1) + 0.0:.1f}"
             above.text(column, row, text, ha="center", va="center", fontsize=9)
     above.set_title(f"step {step}", fontsize=10)
     below.imshow(convolve(digit, kernel), cmap="PuOr", vmin=-4, vmax=4)
@@ -363,7 +363,7 @@ for number, (x, y) in enumerate(((0, 0), (2, 0), (0, 2), (2, 2))):
     frame = Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2.5)
     axes[0, 1].add_patch(frame)
 squares = torch.tensor([[1.0, 3, 0, 2], [4, 2, 1, 1], [0, 0, 5, 6], [1, 2, 7, 8]])
-draw_grid(axes[0, 2], squares, 0, 0)
+draw_grid(axes[0, 2], squares, 0, 0, scale=20)
 for x, y in ((0, 1), (3, 0), (1, 3), (3, 3)):
     frame = Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, fill=False, linewidth=2.5)
     axes[0, 2].add_patch(frame)
@@ -402,7 +402,7 @@ for k, s, p in ((3, 1, 0), (3, 1, 1), (3, 2, 0), (5, 1, 2), (5, 3, 0)):
 # %% [markdown]
 # ## One kernel for all places
 #
-# A convolution uses the same few numbers everywhere. This is **[parameter sharing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter-sharing)**. Count what it saves: a layer with 64 kernels over 32 channels of 16 × 16 pixels, against a linear layer between the same numbers of values.
+# A convolution uses the same few numbers everywhere. This is **[parameter sharing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#parameter-sharing)**. Count what it saves: a layer with 64 kernels over 32 channels of 16 × 16 pixels, against a linear layer from as many inputs to as many outputs.
 #
 # **Think first**: how many times as many weights has the linear layer? Ten? A thousand?
 
@@ -441,7 +441,7 @@ for axis, title in zip(axes, ("image", "its map", "moved image", "its map")):
 plt.show()
 
 # %% [markdown]
-# Now take the largest value of the whole map, wherever it stands. That number does not change at all when the image moves. The word for *that* is **[invariance](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#invariance)**. To keep one number a map is called **[global pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#global-pooling)**. Ours keeps the largest; most newer networks keep the mean, with *global average pooling*. The first famous CNNs (LeNet, AlexNet, VGG) did neither. They [flattened](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#flattening) the last maps into one long list and put fully connected layers on top.
+# Now take the largest value of the whole map, wherever it stands. That number does not change at all when the image moves, as long as nothing leaves the image. The word for *that* is **[invariance](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#invariance)**. To keep one number a map is called **[global pooling](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#global-pooling)**. Ours keeps the largest; most newer networks keep the mean, with *global average pooling*. The first famous CNNs (LeNet, AlexNet, VGG) did neither. They [flattened](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#flattening) the last maps into one long list and put **fully connected** layers on top: linear layers, in which every input reaches every output, as in chapter 2.
 #
 # Pooling moves in steps of two pixels, so behind it these rules hold only roughly.
 #
@@ -489,7 +489,7 @@ def measure(model, loader):
 
 
 # %% [markdown]
-# Instead of writing a `Dataset` again we take `TensorDataset`, PyTorch's own for tensors in memory. The optimizer is Adam, which chapter 4 explains.
+# Instead of writing a `Dataset` again we take `TensorDataset`, PyTorch's own for tensors in memory. The optimizer is Adam again.
 
 # %%
 part = mnist.subset(DIGITS)
@@ -563,7 +563,7 @@ plt.show()
 #
 # ## Batch normalisation
 #
-# What does the new layer do? For every channel, **batch normalisation** takes the mean $\mu$ and the variance $\sigma^2$ over all images and places of the batch, and brings the channel to mean 0 and standard deviation 1:
+# What does the new layer do? For every channel, **batch normalisation** takes the mean $\mu$ and the variance $\sigma^2$ over all images and places of the batch, and brings the channel to mean 0 and standard deviation 1. (The variance is the square of the standard deviation.)
 #
 # $$\hat{x} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}, \qquad y = \gamma\,\hat{x} + \beta$$
 #
@@ -580,9 +580,9 @@ print("mean of this batch:", mu)
 print("running mean:      ", layer.running_mean)
 
 # %% [markdown]
-# Look at the last line. In [training mode](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#training-and-evaluation-mode) the layer also keeps *running means*, a tenth of each new batch mixed in, to have something to subtract when later only one image comes. Remember it until *What went wrong*.
+# Look at the last line. In [training mode](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#training-and-evaluation-mode) the layer also keeps *running means*, a tenth of each new batch mixed in, to have something to subtract when later only one image comes. (It keeps running variances in the same way.) Remember it until *What went wrong*.
 #
-# Does it help? We change this one part and keep the rest. That kind of experiment is called an **[ablation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ablation)**. To be fair, both networks get the same images and the same number of epochs, both try the same three learning rates, and everything runs with three seeds.
+# Does it help? We change this one part and keep the rest. That kind of experiment is called an **[ablation](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ablation)**. To be fair, both networks get the same images and the same number of epochs, both try the same three learning rates, and everything runs with three seeds. The rate follows one cycle: it rises to its highest value and falls again.
 
 
 # %%
@@ -602,7 +602,7 @@ def blocks(batch_norm):
 # %% [markdown]
 # (`nn.Sequential` runs its layers one after another, so it needs no `forward`. And before batch normalisation a bias would be in vain: the mean that is subtracted contains it.)
 #
-# **Think first**: which of the two will stand the largest learning rate better?
+# **Think first**: which of the two will be better at its best rate? And which will suffer more at the largest one?
 
 # %%
 photographs = replace(cifar10.subset(FEW_PHOTOS), val=cifar10.val[:2000])
@@ -639,11 +639,11 @@ best = ablation["mean"].groupby("batch_norm").max()
 confirm(best[True] > best[False], "each at its best rate, batch normalisation helps")
 
 # %% [markdown]
-# The bars are the standard deviation over three seeds: a rough idea of the spread, no more. Chapter 4 does better. No rate of the lower line reaches the best of the upper one. Whether still larger rates would help, these three cannot tell.
+# The bars are the standard deviation over three seeds: a rough idea of the spread, no more. Chapter 4 does better. No rate of the lower line reaches the best of the upper one. At the largest rate the bars are too wide to say which of the two suffers more. Whether still larger rates would help, these three cannot tell.
 #
 # *That* it helps in such short trainings is plain. *Why* is debated. Its authors thought that a layer learns better when its inputs do not shift while the layers below it learn. Later experiments shifted them on purpose, and it still helped. A newer explanation is that the loss becomes smoother, so that larger steps are safe.
 #
-# **A surprise of fresh networks.** Chapter 2 said that a model which knows nothing should start near a loss of 2.30. Look at ours:
+# **A surprise of fresh networks.** Chapter 2 said that a model which knows nothing should start near a loss of 2.30. Your CNN does. Look at the other one:
 
 # %%
 torch.manual_seed(0)
@@ -656,7 +656,7 @@ for name, model in fresh.items():
     print(f"{name}: first loss {F.cross_entropy(model(images), labels).item():.2f}")
 
 # %% [markdown]
-# No bug. The rule of 2.30 holds for logits near 0. Batch normalisation gives every map a standard deviation of 1, and the largest of several hundred such values is well above 0. So the last layer gets 64 large numbers, and its random weights turn them into large, wrong logits. The network unlearns that in the first few steps.
+# The second is no bug. The rule of 2.30 holds for logits near 0. Batch normalisation gives every map a standard deviation of 1, and the largest of nearly two hundred such values is well above 0. So the last layer gets 64 large numbers, and its random weights turn them into large, wrong logits. The network unlearns that in the first few steps.
 #
 # **Why not forty layers?** One would think that more is better. But behind some twenty plain layers even the *training* loss gets worse again. The cure is called a **[residual connection](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#residual-connection)**: a block gives `x + block(x)` instead of `block(x)`. Such a block starts near "change nothing", and gradients have a short way back. Networks that are built like this, ResNets, reach hundreds of layers. Ours have six at most and do without.
 #
@@ -901,6 +901,7 @@ plot_mistakes(images, labels, probabilities, classes, count=6, columns=3)
 plt.show()
 
 # %% [markdown]
+# Would you have known better? For each of them, ask whether the network is wrong or the label. Chapter 1's rule holds: suspicious is not wrong.
 #
 # ## What went wrong, and why
 #
@@ -925,7 +926,7 @@ for name, bug in {"healthy": nn.Identity(), "with softmax": nn.Softmax(dim=1)}.i
     print(f"{name}: loss {loss:.3f} on the twenty images that it was trained on")
 
 # %% [markdown]
-# The second one cannot get below 1.46, the number that chapter 2 warned of.
+# The second one cannot get below 1.46, the number that chapter 2 warned of. It does not even come down to it: behind the softmax the gradients are tiny.
 #
 # **Forgetting `model.eval()`.** Batch normalisation uses the mean of the *batch* in training mode and its running means in evaluation mode. Leave training mode on, and what the network says about one image depends on which other images are in the batch. Let us do it on purpose, with a batch of one class only.
 #
@@ -968,7 +969,7 @@ for name, layers in attempts.items():
         print(f"{name}: {error}")
 
 # %% [markdown]
-# Read the message as "(what comes × what it is) and (what the layer expects × what it makes)". In the second line, 64 images come with 1352 numbers each, and the layer expects 1568. So 1352 = 8 · 13 · 13 is right: without padding, 28 pixels become 26, and pooling makes 13. In the first line, what comes has 13 numbers a row. That is the width of a map, so the maps were never flattened. When in doubt, print the shapes with `output_shapes`.
+# Read the message as "(rows that come × numbers in each row) and (numbers the layer expects × numbers it makes)". In the second line, 64 images come with 1352 numbers each, and the layer expects 1568. So 1352 = 8 · 13 · 13 is right: without padding, 28 pixels become 26, and pooling makes 13. In the first line, what comes has 13 numbers a row. That is the width of a map, so the maps were never flattened. When in doubt, print the shapes with `output_shapes`.
 #
 # ## Which one should I choose?
 #
@@ -1016,7 +1017,7 @@ confirm(ahead.all(), "the large CNN leads the fully connected network on both")
 # - **Digits**: the middle CNN. It comes close to the large one, with less than a quarter of the parameters.
 # - **A small file** for a [device](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#device) with little memory: the small CNN. It needs more epochs, and it is not the fastest to train.
 # - **Photographs, a few minutes of time**: the middle one first, to see that everything works. Then the large one.
-# - **More accuracy**: more epochs before more layers. Look at the gap between training and validation loss. While there is none, the network is not yet using what it has.
+# - **More accuracy**: more epochs before more layers. Measure the accuracy on plain training images and on validation images, both with `evaluate`. While they hardly differ, the network is not yet using what it has.
 # - **Few pictures of your own**: a network that somebody has trained on millions of other photographs, fitted to yours. That is called **[transfer learning](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#transfer-learning)**, and the page *Your own images* shows it.
 # - **Data without neighbours**, such as a table of unrelated measurements: no CNN at all.
 #
@@ -1044,9 +1045,9 @@ for name, data in (("mnist", mnist), ("cifar10", cifar10)):
 #
 # **The answer to our question.** What do we gain if we do not forget which pixels are neighbours? Three things:
 #
-# 1. Far fewer weights, because one question serves all places.
+# 1. Far fewer weights in each layer, because one question serves all places. So the same memory buys a deeper network.
 # 2. What is learned at one place holds at every other.
-# 3. Accuracy: on the photographs, the fully connected network of chapter 2 reached <!-- result:linear.cifar10.test_accuracy|percent -->57.11 %<!-- /result --> on the test split. The large CNN reaches <!-- result:cnn_large.cifar10.test_accuracy|percent -->85.65 %<!-- /result -->.
+# 3. Accuracy: on the photographs, the fully connected network of chapter 2 reached <!-- result:linear.cifar10.test_accuracy|percent -->57.11 %<!-- /result --> on the test split. The large CNN reaches <!-- result:cnn_large.cifar10.test_accuracy|percent -->84.90 %<!-- /result -->.
 #
 # The third is not due to neighbours alone. The large CNN is also deeper, has batch normalisation and a better recipe, and trained for far longer. What neighbours alone are worth was told by the shuffled digits: the same network, the same training, and a clear loss. They also show the price. The gain comes from an assumption, and where the assumption is false, it turns into a loss.
 #
@@ -1149,7 +1150,7 @@ grade("3.4", strides)
 # strides = [2, 1, 1, 2, 1]
 # ```
 #
-# The field is 1 + 2 · (sum of the steps between neighbours). For 23 the five steps must add up to 11, such as 1 + 2 + 2 + 2 + 4. A step of 2 needs a stride of 2 *before* that layer. So the first stride is 2, the fourth too, and the fifth does not matter.
+# The field is 1 + 2 · (sum of the steps between neighbours). For 23 the five steps must add up to 11, and only 1 + 2 + 2 + 2 + 4 does. A step of 2 needs a stride of 2 *before* that layer. So the first stride is 2, the fourth too, and the fifth does not matter.
 #
 # </details>
 #

@@ -111,7 +111,7 @@ def valley(w):
 
 
 def gradient(w):
-    return curvature * w
+    return curvature * w  # the slope of c · w² / 2, as chapter 2 found for w²
 
 # %% [markdown]
 # **Curvature** says how fast the gradient grows as you walk. Here it is a hundred times higher across the valley than along it. The ratio of the largest to the smallest curvature is called the **[condition number](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#condition-number)**. A network has as many directions as weights, some steep and some nearly flat.
@@ -166,7 +166,7 @@ for lr in (0.010, 0.050, 0.090, 0.099, 0.101):
     print(f"{lr:.3f}   {w[0]:8.3f}   {w[1]:12.3f}   {valley(w):14.3f}")
 
 # %% [markdown]
-# No rate gets there. In the steep direction the gradient is $20\,w$, so a step multiplies $w$ by $1 - 20\,\eta$. The weight shrinks only while this factor lies between $-1$ and $1$, that is for $\eta < 0.1$. In general a direction of curvature $c$ allows $\eta < 2/c$. **So the steepest direction sets the limit.** At that limit the flat weight loses at most 2 % a step: $1 - 0.2 \cdot 0.1 = 0.98$.
+# No rate gets there in fifty steps. In the steep direction the gradient is $20\,w$, so a step multiplies $w$ by $1 - 20\,\eta$. The weight shrinks only while this factor lies between $-1$ and $1$, that is for $\eta < 0.1$. In general a direction of curvature $c$ allows $\eta < 2/c$. **So the steepest direction sets the limit.** At that limit the flat weight loses at most 2 % a step: $1 - 0.2 \cdot 0.1 = 0.98$.
 #
 # All other optimizers are answers to this one problem. There are two ideas: remember the *direction*, or give *each weight its own step*.
 #
@@ -298,7 +298,7 @@ print("as torch.optim does it:", torch.allclose(ours, theirs, atol=1e-5))
 # %% [markdown]
 # There is no more to an optimizer than these lines. Here they walk side by side.
 #
-# **Think first**: which rule will swing past the minimum like a ball? Which will set off diagonally, because both weights get steps of the same length?
+# **Think first**: which rules will swing across the floor of the valley like a ball? Which will set off diagonally, because both weights get steps of the same length? And who, in the end, swings past the minimum?
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Five paths through the valley from one start, and their losses by step. Gradient descent zigzags and stops far from the minimum. Momentum and Nesterov swing across the floor at first, then run along it. RMSprop and Adam set off diagonally; RMSprop reaches the minimum, Adam swings around it. In the sixth panel the loss of gradient descent stays highest."}}
 walks = {
@@ -318,11 +318,13 @@ axes[2, 1].set(yscale="log", xlabel="step", ylabel="loss", title="all five")
 plt.show()
 
 # %% [markdown]
+# Momentum and Nesterov swing across the floor, then run along it. RMSprop and Adam set off diagonally. Adam, which has a momentum too, runs past the minimum and turns back.
+#
 # Is that a matter of the rates we picked? Now each rule runs at 36 rates, and its best one counts. The last column turns the valley by 45 degrees, so that it lies across both weights.
 
 # %%
 turn = torch.tensor([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
-rates = 10.0 ** np.linspace(-3, 0.5, 36)
+rates = np.concatenate([[0.09], np.geomspace(0.001, 3, 35)])
 
 
 def turned_gradient(w):
@@ -370,7 +372,7 @@ for name, make in makers.items():
 #
 # ## The learning rate in one short run
 #
-# Before trying many rates, one cheap look. In the **[learning-rate range test](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate-range-test)** (Smith, 2015) the rate rises from tiny to huge within one short run, each step by the same factor. At first nothing happens. Then the loss falls. At last it explodes. The useful rates lie where it falls.
+# Before trying many rates, one cheap look. In the **[learning-rate range test](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#learning-rate-range-test)** (after Smith, 2015) the rate rises from tiny to huge within one short run, each step by the same factor. At first nothing happens. Then the loss falls. At last it explodes. The useful rates lie where it falls.
 #
 # From here on, `fit` and `make_optimizer` of the course's helpers do what you have done by hand: the loop of chapter 2, and the optimizers of `torch.optim`. The contenders:
 
@@ -435,7 +437,7 @@ for name in OPTIMIZERS:
 # %% [markdown]
 # Adam falls and explodes first. A step of 0.1 in *every* weight is enormous, as most weights are smaller than that. SGD multiplies small gradients, so its rates may be far higher.
 #
-# How do you read a rate off? Not at the lowest point itself: the run has reached it step by step, and a whole run at that rate may well explode. Two habits are common. One takes **a tenth of the rate at the minimum**. The other takes the rate of the **steepest descent**; fastai and Lightning's `lr_find` suggest that one. Both are rules of thumb, and they differ. Which one was better here? The next section tries all rates.
+# How do you read a rate off? Not at the lowest point itself: the run has reached it step by step, and a whole run at that rate may well explode. Two habits are common. One takes **a tenth of the rate at the minimum**. The other takes the rate of the **steepest descent**; Lightning's `lr_find` suggests that one. Both are rules of thumb, and they differ. Which one was better here? The next section tries all rates.
 #
 # ## A fair comparison
 #
@@ -446,7 +448,7 @@ for name in OPTIMIZERS:
 # - the same three seeds,
 # - judgement on the **validation** split. A run counts with its best epoch.
 #
-# The model is the network of chapter 2 with hidden layers 120 and 84. The steps of the grid are about a factor of three.
+# The model is the network of chapter 2 with hidden layers 120 and 84. The steps of the grid are about a factor of three. The ± is the standard deviation over the seeds. `ddof=1` makes it divide by $n-1$ instead of $n$: with three seeds it would come out too small otherwise.
 
 # %%
 LEARNING_RATES = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
@@ -506,7 +508,7 @@ confirm(min(cost) > top.max() - top.min(), "the rate matters more than the optim
 # %% [markdown]
 # Read it row by row. Every optimizer has a good range, with "too slow" on its left and a cliff on its right. The ranges lie in different places: that is why one common rate would have been unfair.
 #
-# And the range test? The steepest descent (open dots) lies within one step of the best rate in every row. The tenth of the minimum (filled) does so too, but for plain SGD, where it is far too careful. That is one test each, on one model. So take the range test for what it is: it finds the range in one short run. A few runs around it find the rate.
+# And the range test? The steepest descent (open dots) lies within one step of the best rate in every row. The tenth of the minimum (filled) does so too, except for plain SGD, where it is far too careful. That is one test each, on one model. So take the range test for what it is: it finds the range in one short run. A few runs around it find the rate.
 #
 # ## Read the curves
 #
@@ -523,8 +525,8 @@ plt.show()
 # %% [markdown]
 # How to read such curves:
 #
-# - **The gap.** From the third epoch on, the training loss falls and the validation loss does not. The network learns its images by heart. More epochs of this will not help.
-# - **The two measures disagree.** The validation *loss* rises while the *accuracy* hardly suffers. That is possible: a wrong answer given with more certainty costs more loss, and counts as one mistake all the same.
+# - **The gap.** From the third epoch on, the training loss falls and the validation loss does not. The network learns its images by heart, and for the validation loss more epochs of this bring nothing.
+# - **The two measures disagree.** The validation *loss* stands still, or rises as Adam's does, while the *accuracy* hardly suffers or even creeps up. That is possible: a wrong answer given with more certainty costs more loss, and counts as one mistake all the same.
 # - **The jumps.** Adam's curves are the most restless at the end. Its rate was chosen for four epochs. For twelve it is too high.
 #
 # Is Adam worse, then? One seed, and a rate chosen for another length, cannot say so. But the jumps call for a remedy: a rate that falls.
@@ -585,7 +587,7 @@ plt.show()
 # %% [markdown]
 # **Think first**: which schedule will gain the most over a constant rate? And will the best *highest* rate be the same with and without a schedule?
 #
-# A fair comparison again, with SGD and momentum. Every schedule gets three seeds at three highest rates: the best one of the grid, and the two above it.
+# A fair comparison again, with SGD and momentum. Every schedule gets three seeds at three peak rates: the best one of the grid, and the two above it.
 
 # %%
 kinds = {
@@ -611,7 +613,7 @@ confirm(smooth.min() > by_schedule.loc["constant", "best"],
         "a rate that falls smoothly to zero beats a constant one")
 
 # %% [markdown]
-# Look along the rows. At the best constant rate the schedules change little. The gain comes one column further right: a rate that falls can start higher than a constant one would bear. Another column further is too high for all, warm-up or not. Among linear, cosine and one cycle the differences are about as large as the spread of the seeds. Step spends two thirds of this short run at rates that are too low to get anywhere. Warm-up added nothing here; people use it with very large batches and in transformers. (The seeds that choose a rate also judge it here. That flatters all six alike.)
+# Look along the rows. At the best constant rate the schedules change little. The gain comes one column further right: a rate that falls can start higher than a constant one would bear. Another column further is too high for all, warm-up or not. Among linear, cosine and one cycle the differences are about as large as the spread of the seeds. Step spends two thirds of this short run at rates that are too low to get far. Warm-up added nothing here; people use it with very large batches and in transformers, the networks behind language models. (The seeds that choose a rate also judge it here. That flatters all six alike.)
 #
 # So let the rate fall smoothly to zero, from a higher start. From here on we use the cosine.
 #
@@ -619,7 +621,7 @@ confirm(smooth.min() > by_schedule.loc["constant", "best"],
 #
 # Large weights let a network fit noise. Two ideas against it look the same:
 #
-# - an **[L2 penalty](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#l2-regularisation)**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
+# - an **[L2 penalty](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#l2-regularisation)**: add $\frac{\lambda}{2}\lVert w\rVert^2$ to the loss: a small number $\lambda$ (lambda), times half the sum of all squared weights. Its gradient is $\lambda w$, so $g$ becomes $g + \lambda w$;
 # - **weight decay**: leave the loss alone, and shrink every weight by the factor $1-\eta\lambda$ before each step.
 #
 # For plain SGD they *are* the same: $w - \eta\,(g + \lambda w) = (1-\eta\lambda)\,w - \eta\,g$. For Adam they are not:
@@ -701,7 +703,7 @@ confirm(by_batch[2, 2] > by_batch[2, 0],
         "from batch 16 to 256: scaling the rate beats keeping it")
 
 # %% [markdown]
-# So when you change the batch size, look at the rate again. The rule tells you where to look first. It has a limit: follow the second diagonal to its end. A quiet gradient still may not make a step longer than $2/c$, the limit of the steepest direction, and large batches reach it.
+# So when you change the batch size, look at the rate again. The rule tells you where to look first. It has a limit: follow the second diagonal to its end. Even a gradient without any noise allows no rate above $2/c$, the limit of the steepest direction. There, at the largest batch and the highest rate, keeping the old rate would have been far better than following the rule.
 #
 # ## Does it carry over to a CNN?
 #
@@ -715,7 +717,7 @@ confirm(by_batch[2, 2] > by_batch[2, 0],
 # %%
 cnn = replace(base, epochs=CNN_EPOCHS, scheduler="cosine")
 RATES_CNN = [0.0001, *LEARNING_RATES, 3.0]  # room to go on at both ends
-TUNING, FRESH = (10, 11), (1, 2, 3, 4, 5)
+TUNING, FRESH = (10, 11), (21, 22, 23, 24, 25)
 
 
 def tune(settings, start):
@@ -796,7 +798,7 @@ for name in OPTIMIZERS:
     record(key, val_accuracy=accuracy[name].mean() / 100, lr=tuned[name][0])
 
 # %% [markdown]
-# So what can five seeds tell apart here? Read the last column. **Plain SGD is behind**: its distance is several times its standard error. Where a distance is below 2.8 errors, the five seeds do not decide. With three comparisons at once, one near that border is weak evidence.
+# So what can five seeds tell apart here? Read the last column. **Plain SGD is behind**: its distance is several times its standard error. In the run that the book shows, momentum without Nesterov's look ahead is beyond the border, too. Where a distance is below 2.8 errors, as Adam's there, the five seeds do not decide. With three comparisons at once, one near that border is weak evidence.
 #
 # What these seeds *cannot* tell:
 #
@@ -881,9 +883,9 @@ record("optimizers.final", test_accuracy=test.accuracy, parameters=parameters)
 #
 # So, which optimizer, and at which learning rate? From the measurements of this chapter:
 #
-# - **Tune the learning rate first.** Two steps too low cost more than any change of optimizer.
+# - **Tune the learning rate first.** On the digits, two steps too low cost more than any change of optimizer. On the CNN the optimizer mattered, too.
 # - **Then let it fall smoothly to zero**, from a start higher than a constant rate would bear.
-# - **SGD with Nesterov momentum** had the best mean on the CNN. It costs one number a weight, and one keyword: `nesterov=True`. Begin at about ten times the rate of Adam.
+# - **SGD with Nesterov momentum** had the best mean on the CNN. It costs one number a weight, and one keyword: `nesterov=True`. Begin at three to ten times the rate of Adam.
 # - **Adam** is close, and its best rate was the same on both networks. When you know nothing of a network, that is worth a lot.
 # - **Plain SGD** is for understanding.
 #

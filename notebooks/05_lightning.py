@@ -27,7 +27,7 @@
 #
 # **Before you start**: the `Dataset`, `DataLoader` and training loop of chapter 2, and the small CNN of chapter 3. Of chapter 4 you need Adam and the one-cycle schedule.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 60 more. The full run takes <!-- result:chapters.05.full_seconds|minutes -->4 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->52 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 60 more. The full run takes <!-- result:chapters.05.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->52 s<!-- /result -->.
 #
 # **The question**: PyTorch Lightning promises to take the loop off our hands. What do we have to write, what do we get, and is it really the same training?
 
@@ -91,6 +91,7 @@ from helpers.lit import quiet_lightning
 from helpers.models import build_model, count_parameters
 from helpers.notebook import budget, confirm, is_live, record
 from helpers.plots import COLOURS, WIDTH, show_images, use_style
+from helpers.speed import keep_freed_memory
 
 use_style()
 
@@ -124,7 +125,8 @@ class Digits(Dataset):
         return len(self.split)
 
     def __getitem__(self, index):
-        image = self.data.normalise(self.split.images[index : index + 1])[0]
+        batch_of_one = self.split.images[index : index + 1]  # normalise wants a batch
+        image = self.data.normalise(batch_of_one)[0]
         return image, self.split.labels[index]
 
 
@@ -250,9 +252,9 @@ trainer.fit(FirstModule(), train_loader, val_loader)
 print("steps:", trainer.global_step)
 
 # %% [markdown]
-# In your own session you also see a progress bar. A page cannot store one that moves, so `page` switches it off here. We have silenced some messages, too. They say which devices were found, that more workers may load faster (our images are in memory already), and that our epochs are shorter than the interval between two log entries. In your own project, read them all once.
+# In your own session you also see a progress bar. A page cannot store one that moves, so `page` switches it off here. We have silenced some messages, too. They say which devices were found, that more workers, processes that load batches ahead, may be faster (our images are in memory already), and that our epochs are shorter than the interval between two log entries. In your own project, read them all once.
 #
-# Before the first step the Trainer has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. (The FLOPs stay 0 unless the module names an `example_input_array`.) And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
+# Before the first step the Trainer has printed a **summary** of the model: $784 \cdot 10$ weights and 10 biases. (FLOPs are the multiplications and additions for one image. They stay 0 unless the module names an image to try, `example_input_array`.) And it has run two batches of the validation, the **sanity check**. A mistake in `validation_step` thus shows up after a second, not after the first hour of training.
 #
 # It has also left files behind:
 
@@ -286,7 +288,7 @@ page["enable_model_summary"] = False  # one summary on this page is enough
 #
 # The first module is a minimum. Real projects add three things.
 #
-# **Metrics as objects.** `self.log` takes the mean over the batches, weighted by their size. For accuracy that is right, for many other metrics it is not. *torchmetrics*, which comes with Lightning, has objects that collect what they need over a whole epoch and over all processes. Pass the object itself to `self.log`.
+# **Metrics as objects.** `self.log` takes the mean over the batches, weighted by their size. For accuracy that is right, and we use the object only to show how. For many other metrics it is not right. *torchmetrics*, which comes with Lightning, has objects that collect what they need over a whole epoch and over all processes. Pass the object itself to `self.log`.
 #
 # **All four steps.** `test_step` for the test split, `predict_step` for images without labels.
 #
@@ -323,7 +325,7 @@ class ClassifierSteps(pl.LightningModule):
 # %% [markdown]
 # `on_epoch=True` asks for the mean over the epoch; in training, the default is one number every 50 steps. `sync_dist=True` matters as soon as several processes share the work: without it, the log holds the loss of *one* process's images. There is a warning, but no error. Metric objects do this by themselves.
 #
-# The next class says what our classifier is made of.
+# The steps are the same for every classifier. What ours is made of, the next class says.
 
 # %%
 from torchmetrics.classification import MulticlassAccuracy
@@ -345,6 +347,8 @@ module = DigitNetwork("linear", lr=0.01)
 print(dict(module.hparams))
 
 # %% [markdown]
+# (`"linear"` is the helpers' name for chapter 2's network 120-84-10, hidden layers and all.)
+#
 # `average="micro"` is the accuracy that you know: hits divided by images. The default, `"macro"`, gives each class the same weight instead. On an unbalanced set that is quite another number.
 #
 # (Does your `__init__` take a whole network as an argument? Write `save_hyperparameters(ignore=["model"])`, and hand the network over again when you load.)
@@ -442,7 +446,7 @@ right_axis.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The training loss goes on falling, the validation loss does not. The lowest loss and the highest accuracy need not be in the same epoch: say which one you want. We stop by the loss, which is smoother, and keep the best accuracy, which we report.
+# The training loss goes on falling, the validation loss does not, though the accuracy still creeps up: the network gets more certain, also where it is wrong. The lowest loss and the highest accuracy need not be in the same epoch: say which one you want. We stop by the loss, which is smoother, and keep the best accuracy, which we report.
 #
 # Other loggers take the same numbers without a change in the module. For TensorBoard, write `logger=TensorBoardLogger("runs")` and run `tensorboard --logdir runs`: your browser then shows the curves while they grow.
 #
@@ -473,7 +477,7 @@ best_module.eval()
 with torch.no_grad():
     images, labels = next(iter(val_loader))
     answers = best_module(images[:8]).argmax(dim=1)
-print((answers == labels[:8]).float().mean().item(), "of the first eight are right")
+print(f"right among the first eight: {(answers == labels[:8]).float().mean():.3f}")
 
 # %% [markdown]
 # ## Go on after a crash
@@ -733,9 +737,9 @@ confirm(healthy < 0.1 < floor - 1e-4 <= twice, "two batches tell the two modules
 #
 # $a$ is what a run costs before its first step, $h$ what each step adds.
 #
-# **Think first**: for which network will the $h$ of the two loops differ more, in per cent: for the linear one or for the CNN?
+# **Think first**: for which network will the $h$ of the two loops differ more, in per cent: for the network of linear layers or for the CNN?
 #
-# Both loops get batches of 64 images from the same `DataLoader`, without validation. They take turns, and of each length the fastest run counts.
+# Both loops get batches of 64 images from the same `DataLoader`, without validation. They take turns, and of each length the fastest run counts. Freed memory is kept for the next step, in both: chapter 7 shows what it costs to give it back, and here that would drown the difference.
 
 
 # %%
@@ -765,6 +769,7 @@ def seconds(run, *arguments):
     return time.perf_counter() - started
 
 
+keep_freed_memory()
 part = Digits(digits, "train")
 draws = RandomSampler(part, replacement=True, num_samples=64 * max(LENGTHS))
 loader = DataLoader(part, batch_size=64, sampler=draws)
@@ -803,7 +808,7 @@ axes[0].legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Lightning needs a moment to set up, and each step costs it some housekeeping as well. How much of a step is that?
+# The few milliseconds of $a$ are mostly noise here; do not read much into them. Look at $h$: each step costs Lightning some housekeeping. How much of a step is that?
 
 # %%
 h = lines["h (ms a step)"].unstack()
@@ -893,7 +898,7 @@ record("lightning.mnist", test_accuracy=result["test_accuracy"], seconds=fit_sec
 # %% [markdown]
 # ## Several GPUs
 #
-# A large training is shared among several **processes**, one for each GPU, each with its own copy of the network. The usual way is called **[DDP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ddp)**: every process computes gradients for its part of the batch, and all step with the mean of them. In Lightning it is two arguments, in a script (a notebook cell cannot be started a second time):
+# A large training is shared among several **processes**, one for each GPU, each with its own copy of the network. The usual way is called **[DDP](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#ddp)**: every process computes gradients for its part of the batch, and all step with the mean of them. In Lightning it is two arguments, in a script (other processes cannot run the cells of a notebook):
 #
 # ```python
 # trainer = pl.Trainer(devices=2, strategy="ddp")
@@ -960,7 +965,7 @@ plt.show()
 scratch.cleanup()  # the logs and checkpoints are not needed any more
 
 # %% [markdown]
-# One accuracy tells you little about it. The LearningRateMonitor does, if you look at it.
+# The two accuracies alone would hardly have told you. The curve of the LearningRateMonitor does, if you look at it.
 #
 # ## Which one should I choose?
 #
@@ -984,7 +989,7 @@ scratch.cleanup()  # the logs and checkpoints are not needed any more
 # **Take the plain loop**
 #
 # - while you learn. You should have written the loop once; you have.
-# - when a step is tiny, as with our linear network: the housekeeping costs more than it helps.
+# - when a step is tiny, as with our network of linear layers: the housekeeping costs more than it helps.
 # - when training is not "for each batch, one loss, one step". Lightning can do it (`automatic_optimization = False`), but then the loop is yours again, split into methods.
 # - when one more dependency, whose updates can change a hook, is one too many.
 #
@@ -1446,7 +1451,7 @@ grade("5.9", port)
 # - Save the hyperparameters, keep the best *and* the last checkpoint, log the learning rate.
 # - `load_from_checkpoint` is for using a network, `ckpt_path` for going on with its training.
 # - "The same" can be proved: equal seeds, equal order, equal losses to the last bit.
-# - A run costs $a + h \cdot \text{steps}$. Lightning adds to both; the larger the network, the smaller the share.
+# - A run costs $a + h \cdot \text{steps}$. Lightning adds about the same to every step; the larger the network, the smaller the share.
 # - `fast_dev_run` and `overfit_batches` find mistakes before the long run does. For silent ones, compare with something you trust.
 #
 # ## Read on

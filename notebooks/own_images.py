@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 2, 3 and 5. You need no pictures: this page brings its own.
 #
-# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->67 s<!-- /result -->.
+# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->67 s<!-- /result -->.
 #
 # **The question**: MNIST and CIFAR-10 arrive clean, all of one size, and by the thousand. Your pictures do not. What do you have to do?
 
@@ -472,7 +472,7 @@ def train_all(model, images, labels, lr, seed=0):
     return model.eval()
 
 # %% [markdown]
-# To be fair, each way gets the same three tries for its learning rate. They are made on pictures that take no part in the comparison. This is done in the folded cell, and so are the draws: each number of pictures is drawn several times, and every way gets the same ones. What counts is the accuracy on other pictures of dogs and horses. The test pictures stay where they are.
+# To be fair, each way gets three tries for its learning rate. They are made on pictures that take no part in the comparison. This is done in the folded cell, and so are the draws: each number of pictures is drawn several times, and every way gets the same ones. What counts is the accuracy on other pictures of dogs and horses. The test pictures stay where they are.
 
 # %% tags=["hide-input"]
 COUNTS = (2, 5, 10, 20)  # pictures of each class
@@ -643,7 +643,7 @@ right.set(xticks=range(5), title="one dot, one head")
 plt.show()
 
 # %% [markdown]
-# On the left: with ten times as many pictures the interval is about a third as wide. On the right, each dot is a head that was trained on twenty-eight pictures of its own and judged by four. Heads with four out of four reach from the best to rather poor ones, and a head with two out of four may be better than another one with four. To choose among heads by four pictures is close to drawing lots.
+# On the left: with ten times as many pictures the interval is about a third as wide. On the right, each dot is a head that was trained on twenty-eight pictures of its own and judged by four. Heads with four out of four reach from among the best to rather poor ones, and a head with two out of four may be better than another one with four. To choose among heads by four pictures is close to drawing lots.
 #
 # What to do with few pictures, then?
 #
@@ -683,6 +683,9 @@ for axis in axes:
     axis.spines[:].set_visible(True)  # white paper on a white page
 plt.show()
 
+# %% [markdown]
+# Now we train the network of chapter 2 on MNIST, by command, and ask it about both sheets.
+
 # %%
 start(f"train.py --model linear --dataset mnist --epochs {MNIST_EPOCHS} --out digits")
 done = start("predict.py --checkpoint digits --json seven.png seven-on-black.png")
@@ -703,7 +706,7 @@ for name, p in zip(saved["classes"], ask(Image.open("seven.png"))):
     print(f"{name:10}{p:.3f}")
 
 # %% [markdown]
-# No message can warn you of this. A high probability means "rather this than the other classes", not "certainly this". If other things can turn up, give them a class of their own.
+# No message warns you of this. A high probability means "rather this than the other classes", not "certainly this". If other things can turn up, give them a class of their own.
 #
 # **Silent: a picture prepared in another way.** The head learned from pictures that were normalised. Now we forget to do it:
 

@@ -9,6 +9,7 @@ import sys
 import zlib
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -317,6 +318,64 @@ def test_the_same_digit_gives_the_same_answer_however_it_is_drawn(way, mnist, di
     plain = predictor.probabilities(images).argmax(dim=1) == labels
     found = predictor.probabilities(torch.from_numpy(np.stack(seen))).argmax(dim=1) == labels
     assert found.sum() >= plain.sum() - most_lost
+
+
+@st.composite
+def sheets(draw) -> dict[str, Any]:
+    """How digits are put on paper: size, place, paper, ink, shadow, frame, mode, format, turn."""
+    side = draw(st.integers(28, 160))
+    width, height = (side + draw(st.integers(20 + side // 5, 120 + side)) for _ in "wh")
+    margin = max(3, round(0.07 * min(width, height)))
+    return {
+        "side": side,
+        "size": (width, height),
+        "at": [draw(st.integers(margin, free - margin - side)) for free in (width, height)],
+        "paper": draw(st.integers(170, 255)),
+        "ink": draw(st.integers(0, 90)),
+        "shadow": draw(st.integers(0, 40)),
+        "frame": draw(st.booleans()),
+        "light": draw(st.booleans()),
+        "mode": draw(st.sampled_from(["L", "RGB", "RGBA", "P"])),
+        "turned": draw(st.integers(1, 8)),
+    }
+
+
+def put_on(sheet: dict[str, Any], image: np.ndarray) -> io.BytesIO:
+    """The file of a picture of that digit; how it is turned stands in its EXIF data."""
+    (width, height), (left, top), side = sheet["size"], sheet["at"], sheet["side"]
+    large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    cover = np.zeros((height, width))
+    cover[top : top + side, left : left + side] = np.asarray(large) / 255
+    ground = sheet["paper"] - sheet["shadow"] * np.linspace(0, 1, width)
+    pixels = ground * (1 - cover) + sheet["ink"] * cover
+    pixels = 255 - pixels if sheet["light"] else pixels
+    if sheet["frame"]:
+        inside = slice(2, -2), slice(2, -2)
+        framed = np.full_like(pixels, 0 if pixels.mean() > 127 else 255)
+        framed[inside] = pixels[inside]
+        pixels = framed
+    picture = Image.fromarray(pixels.round().astype(np.uint8)).convert(sheet["mode"])
+    for step in ROTATED[sheet["turned"]]:
+        picture = picture.transpose(step)
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = sheet["turned"]
+    picture.save(file, "png", exif=exif)
+    file.seek(0)
+    return file
+
+
+@settings(max_examples=10, deadline=None)
+@given(sheet=sheets())
+def test_digits_on_any_paper_cost_little_accuracy(sheet, mnist, digits):
+    predictor = load_predictor(digits, "cpu")
+    images, labels = mnist.test.images[:60], mnist.test.labels[:60]
+    seen = [
+        predictor.prepare(read_image(put_on(sheet, image)))[0] for image in images[:, 0].numpy()
+    ]
+    assert all(pixels is not None for pixels in seen)
+    plain = predictor.probabilities(images).argmax(dim=1) == labels
+    found = predictor.probabilities(torch.from_numpy(np.stack(seen))).argmax(dim=1) == labels
+    assert found.sum() >= plain.sum() - 4
 
 
 def test_an_answer_does_not_depend_on_the_pictures_beside_it(mnist, tmp_path):

@@ -30,6 +30,12 @@ def _convolutions(model: nn.Module) -> list[nn.Conv2d]:
     return [module for module in model.modules() if isinstance(module, nn.Conv2d)]
 
 
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """The layers with weights: convolutions, then linear ones."""
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    return [*_convolutions(model), *linear]
+
+
 def _like(found: Tensor, wanted: Tensor) -> bool:
     return found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-4)
 
@@ -109,6 +115,11 @@ def convolve_further(function: Callable[..., Tensor]) -> str:
     strided = answer(2, 0)
     expect(not _like(strided, plain), "the stride is not used: the output is as large as with 1")
     rows, columns = right(2, 0).shape
+    expect(
+        strided.shape == (rows, columns),
+        f"with stride 2, 7 × 10 pixels give {rows} × {columns}, yours are {tuple(strided.shape)}: "
+        "the output has one number for each place of the kernel",
+    )
     expect(
         not _like(strided, plain[:rows, :columns]),
         "the output has the right size, but the kernel moved one pixel each time: "
@@ -218,6 +229,16 @@ def learned_by_heart(function: Callable[[Tensor, Tensor], nn.Module]) -> str:
     return f"all twenty by heart, with a loss of {loss:.3f}"
 
 
+def _two_rounds(first: int, second: int, kernel_size: int) -> nn.Sequential:
+    """The CNN that the chapter writes, with so many kernels in its two convolutions."""
+    options = {"kernel_size": kernel_size, "padding": kernel_size // 2}
+    return nn.Sequential(
+        *(nn.Conv2d(1, first, **options), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(first, second, **options), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(second, 10)),
+    )
+
+
 SHAPE, PARAMETERS, MULTIPLY_ADDS = (32, 7, 7), 13_578, 2_822_720
 
 
@@ -249,6 +270,7 @@ def changed_network(predicted: Sequence[Any], function: Callable[[], nn.Module])
         work != 16 * 25 * 28**2 + 32 * 16 * 25 * 28**2 + 320,
         "the second convolution works behind the first max-pool: on 14 × 14 places",
     )
+    expect(work != MULTIPLY_ADDS - 320, "the linear layer works too: 32 · 10 multiply-adds")
     expect(work == MULTIPLY_ADDS, f"{work:,.0f} multiply-adds are not right")
     model = ask(function)
     expect(isinstance(model, nn.Module), "the function returns the network")
@@ -263,10 +285,16 @@ def changed_network(predicted: Sequence[Any], function: Callable[[], nn.Module])
         all(c.padding == (2, 2) for c in _convolutions(model)),
         "5 × 5 kernels need a padding of 2 to keep the size",
     )
-    original = nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(64, 10)),
+    original, right = _two_rounds(32, 64, kernel_size=3), _two_rounds(16, 32, kernel_size=5)
+    for layer, theirs in zip(_layers(right), _layers(model), strict=True):
+        layer.load_state_dict(theirs.state_dict())
+    digits = sample.normalise(sample.val.images[:20])
+    with torch.no_grad():
+        same = _like(copy.deepcopy(model).cpu().eval()(digits), right.eval()(digits))
+    expect(
+        same,
+        "the layers are right, what happens between them is not: ReLU and max-pooling behind "
+        "each convolution, then the largest value of each map, as before",
     )
     config = TrainingConfig(epochs=3, batch_size=64, lr=3e-3)
     runs = [fit(each, sample, config, progress=False) for each in (model, original)]

@@ -351,7 +351,7 @@ def my_rule(rule: Rule) -> str:
         "your rule ends where plain SGD ends: what does it remember, and does it use it?",
     )
     expect(
-        mine < theirs,
+        mine < theirs / 10,  # another constant, such as 0.9 lr, moves the grid a little: to 0.7
         f"at its best rate your rule ends at {mine:.3g}, plain SGD at {theirs:.3g}: "
         "can it give both directions steps of like size?",
     )

@@ -71,6 +71,17 @@ def convolve_further(image, kernel, stride=1, padding=0):
 """,
             "not around the output",
         ),
+        "leaves holes": (
+            """
+def convolve_further(image, kernel, stride=1, padding=0):
+    image = F.pad(image, (padding,) * 4)
+    y = F.conv2d(image[None, None], kernel[None, None])[0, 0]
+    holes = torch.zeros_like(y)
+    holes[::stride, ::stride] = y[::stride, ::stride]
+    return holes
+""",
+            "3 × 4",
+        ),
         "pads two sides": (
             """
 def convolve_further(image, kernel, stride=1, padding=0):
@@ -271,6 +282,26 @@ def changed_network():
     return nn.Conv2d(1, 16, 5)
 """,
             "every place",
+        ),
+        "forgets the linear layer": (
+            """
+predicted = [(32, 7, 7), 13578, 2822400]
+def changed_network():
+    return nn.Conv2d(1, 16, 5)
+""",
+            "linear layer",
+        ),
+        "forgets ReLU": (
+            """
+predicted = [(32, 7, 7), 13578, 2822720]
+def changed_network():
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2), nn.MaxPool2d(2),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 10),
+    )
+""",
+            "ReLU",
         ),
         "lets the second work on all pixels": (
             """

@@ -311,6 +311,10 @@ def choose_rate(table):
             "def my_rule(w, g, memory, lr):\n    return w - lr * g",
             "plain SGD ends",
         ),
+        "is plain SGD with another constant": (
+            "def my_rule(w, g, memory, lr):\n    return w - 0.9 * lr * g",
+            "steps of like size",
+        ),
         "goes uphill": (
             "def my_rule(w, g, memory, lr):\n    return w + lr * g.sign()",
             "check its sign",

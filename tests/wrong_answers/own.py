@@ -41,6 +41,19 @@ WRONG_ANSWERS = {
             _prepare("torch.tensor(np.array(picture)) / 255", "pixels[None]"),
             "permute",
         ),
+        "mixes the channels": (
+            _prepare(
+                "torch.tensor(np.array(picture)).reshape(3, 32, 32)",
+                "((pixels / 255 - mean) / std)[None]",
+            ),
+            "mixes the channels",
+        ),
+        "grey pictures forgotten": (
+            _prepare(
+                CHANNELS_FIRST, "((pixels / 255 - mean) / std)[None]", "picture.resize((32, 32))"
+            ),
+            "convert",
+        ),
         "not normalised": (_prepare(CHANNELS_FIRST, "(pixels / 255)[None]"), "not normalised"),
         "bytes": (_prepare(CHANNELS_FIRST, "((pixels - mean) / std)[None]"), "by 255"),
         "wrong order": (_prepare(CHANNELS_FIRST, "(pixels / 255 / std - mean)[None]"), "first"),
@@ -89,6 +102,13 @@ WRONG_ANSWERS = {
         "the old classes": (
             "def freeze(model, num_classes):\n    return model.requires_grad_(False)",
             "5 classes",
+        ),
+        "the width of the small network": (
+            "def freeze(model, num_classes):\n"
+            "    model.requires_grad_(False)\n"
+            "    model.head[-1] = nn.Linear(64, num_classes)\n"
+            "    return model",
+            "in_features",
         ),
         "another width": (
             "def freeze(model, num_classes):\n"
