@@ -104,8 +104,8 @@ class Browser:
         assert "error" not in answer, (method, answer["error"])
         return answer["result"]
 
-    def open(self, address: str, width: int = 1280, height: int = 900) -> None:
-        """Open a page in a window of this size, and wait until all of it has arrived."""
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window another size."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -113,6 +113,10 @@ class Browser:
             deviceScaleFactor=1,
             mobile=False,
         )
+
+    def open(self, address: str, width: int = 1280, height: int = 900) -> None:
+        """Open a page in a window of this size, and wait until all of it has arrived."""
+        self.resize(width, height)
         # By way of an empty page: within one page, another anchor would load nothing.
         for place in ("about:blank", address):
             self.events.clear()

@@ -301,7 +301,8 @@ def test_the_chart_follows_from_the_numbers(course: Course) -> None:
     assert "50.0 %" in path.read_text("utf-8") and "7 s" in path.read_text("utf-8")
     assert COLOURS[:2] == (chart.BLUE, chart.ORANGE)
     path.write_text("old")
-    assert [line.split()[0] for line in frame.problems(course)] == ["book/_static/results.svg"]
+    stale = [line.split()[0] for line in frame.problems(course) if "out of step" in line]
+    assert stale == ["book/_static/results.svg"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 // What stands under a search result: the sentence that has the words, and the section it is in.
 // Sphinx cuts its excerpt out of the text of the whole page, which begins with the menus and the
 // printed table of contents. So nearly every excerpt showed these. Loaded after searchtools.js.
-const PASSAGES = "p, li, td, dd, summary, h1, h2, h3, pre";
+const PASSAGES = "p, li, tr, dd, summary, h1, h2, h3, pre";
 const NOT_TEXT = ".headerlink, script, style, nav, [role=navigation], .prev-next-footer";
 
 // A term of the glossary is what a reader most probably looks for.
