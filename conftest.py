@@ -34,6 +34,7 @@ LONGEST_FIRST = (
     "07_speed_and_scale",
     "02_linear_model",
     "test_benchmarks",
+    "test_book_in_browser",
     "test_tools",
 )
 

@@ -4,7 +4,8 @@
     python -m tools.frame --check   change nothing; exit status 1 if something would change
 
 That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
-the recorded numbers (see tools/fill.py), and the .ipynb, whose source is the .py beside it.
+the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the .ipynb, whose
+source is the .py beside it.
 Outputs that are stored in the .ipynb stay with their cells. An .ipynb in which somebody worked,
 a learner with answers say, is never written over. The address in CITATION.cff follows too.
 """
@@ -17,6 +18,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
 from helpers.errors import UserError
+from tools.chart import chart
 from tools.course import (
     KERNEL,
     Chapter,
@@ -43,6 +45,8 @@ OWN_LINK = re.compile(
 )
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
 CITED = re.compile(r"^repository-code:.*$", re.MULTILINE)
+# The same without a picture, for a page that is read without a network.
+COLAB_LINK = re.compile(r"<!-- open:(\w+) -->(?:\[.*?\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
@@ -119,14 +123,19 @@ def setup_cell(notebook: NotebookNode, course: Course) -> str:
     return plain + LIGHTNING * bool(needs_lightning)
 
 
-def framed_readme(text: str, course: Course) -> str:
-    """The README with its Colab badges, one behind each <!-- colab:NAME -->."""
+def framed_page(text: str, course: Course) -> str:
+    """A page with its Colab badges and links, behind each <!-- colab:NAME --> or open:NAME."""
 
     def badge(match: re.Match[str]) -> str:
         link = colab(f"notebooks/{match[1]}", course)
         return f"<!-- colab:{match[1]} -->[![Open in Colab]({COLAB_IMAGE})]({link})"
 
-    return README_BADGE.sub(badge, text)
+    def link(match: re.Match[str]) -> str:
+        return (
+            f"{match[0].partition('[')[0]}[Open in Colab]({colab(f'notebooks/{match[1]}', course)})"
+        )
+
+    return COLAB_LINK.sub(link, README_BADGE.sub(badge, text))
 
 
 def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
@@ -206,10 +215,12 @@ def wanted(course: Course) -> dict[Path, str]:
     results = read_results(course)
     for path in (course.root / "README.md", *sorted(course.book.glob("*.md"))):
         if path.exists():
-            text = framed_readme(path.read_text(encoding="utf-8"), course)
+            text = framed_page(path.read_text(encoding="utf-8"), course)
             if path.name == "glossary.md":
                 text = with_first_use(text, chapters)
             texts[path] = fill(text, results)
+    if drawn := chart(results):
+        texts[course.book / "_static" / "results.svg"] = drawn
     return texts
 
 
