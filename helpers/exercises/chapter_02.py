@@ -75,7 +75,7 @@ def softmax_with_temperature(softmax: Callable[[Tensor, float], Tensor]) -> str:
     negative = as_tensor(ask(softmax, torch.tensor([[-1000.0, -999.0]]), 1.0), "probabilities")
     expect(negative.isfinite().all(), "e^-1000 is 0, and 0/0 no number: subtract the largest logit")
     expect(
-        not _attributes(softmax) & {"softmax", "log_softmax"},
+        not _attributes(softmax) & {"softmax", "log_softmax", "Softmax"},
         "the numbers are right, but that is PyTorch's softmax: write it with exp and sum",
     )
     return "each image's probabilities add up to 1, whatever the temperature"
