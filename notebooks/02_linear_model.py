@@ -1199,6 +1199,17 @@ grade("2.7", causes)
 # ### Exercise 2.8: beat softmax regression (open)
 #
 # Design a model and its training that beat softmax regression on the validation split of the colour images, within the same budget: the same images, four epochs. You choose layers, optimizer, learning rate, batch size, augmentation. The check trains both on the bundled sample of drawn images, which takes a few seconds. Return the untrained model and its `TrainingConfig`.
+#
+# A `TrainingConfig` takes these by name. What you leave out keeps its default, which `print(TrainingConfig())` shows:
+#
+# - `epochs` and `batch_size`
+# - `optimizer`: `"sgd"`, `"adam"`, `"adamw"` or `"rmsprop"`
+# - `lr`, the learning rate; with a schedule, its highest
+# - `momentum` of sgd and rmsprop, from 0 to below 1
+# - `weight_decay`, 0 or more
+# - `scheduler`: `"none"`, `"step"`, `"linear"`, `"cosine"` or `"onecycle"`; `warmup_epochs` (not with onecycle)
+# - `label_smoothing`, from 0 to below 1
+# - `augment=True` to shift and flip training images
 
 # %%
 def challenger(image_shape, num_classes):

@@ -1227,7 +1227,7 @@ grade("3.6", predicted, changed_network)
 #
 # ### Exercise 3.7: small and good (open-ended)
 #
-# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, about ten seconds, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw. Choose widths, epochs and learning rate with the 400 validation images.
+# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw. Choose widths, epochs and learning rate with the 400 validation images.
 
 
 # %%
