@@ -31,6 +31,7 @@ LONGEST_FIRST = (
     "test_parity",
     "04_optimizer_comparison",
     "own_images",
+    "06_mistakes",
     "07_speed_and_scale",
     "02_linear_model",
     "test_benchmarks",

@@ -1465,4 +1465,4 @@ grade("5.9", port)
 #
 # ## Next
 #
-# You have gone from pixels to Lightning. [Speed and scale](07_speed_and_scale.ipynb) asks where the seconds go, and how many of them can be saved. [Your own images](own_images.ipynb) trains on a folder of pictures of yours.
+# You have gone from pixels to Lightning. [Mistakes](06_mistakes.ipynb) asks when a model's answer can be trusted. [Speed and scale](07_speed_and_scale.ipynb) asks where the seconds go, and how many of them can be saved. [Your own images](own_images.ipynb) trains on a folder of pictures of yours.
