@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tools import build_book
+from tools.course import Course
+
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -16,3 +19,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arrays = {"x_train": images, "y_train": labels, "x_test": images[:40], "y_test": labels[:40]}
     np.savez(folder / "mnist.npz", **arrays)
     return folder
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the book, built once from the stored outputs."""
+    course = Course()
+    course.build = tmp_path_factory.mktemp("book")
+    course.html = course.build / "html"
+    build_book.main([], course)
+    return course.html

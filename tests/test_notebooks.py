@@ -1,5 +1,6 @@
 """What holds for every stored notebook, beside running it (nbval does that)."""
 
+import ast
 import re
 
 import nbformat
@@ -70,6 +71,21 @@ def test_cells_stand_in_the_order_of_the_course(chapter: Chapter, notebook: Note
     places = [text.find(section) for section in SECTIONS]
     assert places == sorted(places) and -1 not in places, SECTIONS
     assert "**Before you start**" in text and "**Time**" in text
+
+
+def test_no_claim_stops_a_reader(chapter: Chapter) -> None:
+    """What a page claims is told by `confirm`, which raises in a render only; never asserted."""
+    nodes = [*ast.walk(ast.parse(chapter.pair.read_text(encoding="utf-8")))]
+    assert not [node.lineno for node in nodes if isinstance(node, ast.Assert)]
+    taken = {
+        alias.asname or alias.name: node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert "confirm" not in used or taken.get("confirm") == "helpers.notebook"
+    assert "confirm" not in {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
 def test_a_notebook_is_small(notebook: NotebookNode) -> None:

@@ -69,6 +69,29 @@ def test_results_are_predicted_first_and_the_time_is_measured(chapter) -> None:
         assert f"result:chapters.{chapter.key}.{profile}_seconds" in text
 
 
+WORDS = {"ten": 10, "thirty": 30, "an hour": 60}
+
+
+def minutes(chapter) -> list[int]:
+    """The times that a chapter says it takes: to read, then for exercises and quiz."""
+    said = re.search(r"\*\*Time\*\*: (.*?)[.;] ?(?:T|t)he full run", prose(chapter))
+    assert said, chapter.entry
+    found = re.findall(r"\d+|" + "|".join(WORDS), said[1])
+    return [WORDS[word] if word in WORDS else int(word) for word in found]
+
+
+def test_the_first_page_says_of_reading_what_the_chapters_say() -> None:
+    page, read, rest = TEXTS["book/index.md"], 0.0, 0.0
+    for chapter in COURSE.chapters():
+        card = page.partition(f"(../{chapter.entry}.ipynb)**")[2].partition("</div>")[0]
+        reading, *exercises = minutes(chapter)
+        assert f"\n{reading} minutes to read · " in card, chapter.entry
+        read += reading / 60
+        rest += statistics.mean(exercises or [0]) / 60
+    told = re.search(r"about ([\d.]+) hours to read.*?about ([\d.]+) more", page, re.DOTALL)
+    assert told and abs(float(told[1]) - read) <= 0.25 and abs(float(told[2]) - rest) <= 0.5
+
+
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_sentences_are_short(text: str) -> None:
     for ends, most in ((".?!", LONGEST_SENTENCE), (".?!:;", LONGEST_PART)):

@@ -1,16 +1,23 @@
 """The programs behind the make targets, on a small course of their own."""
 
+import base64
+import io
 import json
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 from helpers.errors import UserError
 from helpers.notebook import add_numbers
+from helpers.plots import COLOURS
 from helpers.progress import Progress
-from tools import build_book, fill, frame, render, run_fast
+from tools import build_book, chart, dress, fill, frame, render, run_fast
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
 CHAPTER = """\
@@ -75,7 +82,7 @@ def output_of(path: Path) -> str:
 
 def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     readme = course.root / "README.md"
-    readme.write_text("<!-- colab:01_small -->")
+    readme.write_text("<!-- colab:01_small -->\n\n<!-- open:01_small -->")
     add_numbers(course.results, "answer.small", value=42)
     add_numbers(course.results, "chapters.01", full_seconds=1)
     frame.main([], course)
@@ -84,7 +91,8 @@ def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     assert f"{course.repository}/raw/{course.branch}/notebooks/01_small.ipynb" in text
     assert f'"{course.repository}", Path.cwd()' in text
     assert "-->42<!--" in text
-    assert "/blob/main/notebooks/01_small.ipynb)" in readme.read_text()
+    assert readme.read_text().count("/blob/main/notebooks/01_small.ipynb)") == 2
+    assert "<!-- open:01_small -->[Open in Colab](" in readme.read_text()
     assert frame.main(["--check"], course) == 0
     pair.write_text(text.replace("range(2)", "range(3)"), encoding="utf-8")
     assert [line.split()[0] for line in frame.problems(course)] == ["notebooks/01_small.ipynb"]
@@ -155,7 +163,22 @@ def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) 
         assert (course.html / link).exists(), link
     for unneeded in ("thebe.js", "fontawesome.js", "tex-svg.js"):
         assert unneeded not in first
+    assert "searchindex.js" not in first and f'href="{build_book.home(course)}"' in first
+    lost = (course.html / "404.html").read_text(encoding="utf-8")
+    assert f'<a href="/{course.repository.split("/")[-1]}/notebooks/01_small.html">1. A sm' in lost
     assert "1 sample" in (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
+
+
+def test_a_reader_without_the_data_is_imitated(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_fast.main(["--full", "--chapter", "1"], course)
+    assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "0 sample\n"
+    with pytest.raises(SystemExit):
+        run_fast.main(["--full", "--record"], course)
+    monkeypatch.setenv("COURSE_DATA", "full")
+    run_fast.main([], course)
+    assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "1 full\n"
 
 
 def test_a_warning_ends_the_build_and_keeps_the_old_book(
@@ -178,7 +201,7 @@ def test_pages_are_looked_at(course: Course) -> None:
     page.write_text(f'<img src="https://elsewhere/a.png" alt="a cat"> {course.root}/x')
     found = "\n".join(build_book.faults(course.html, course, fast=True))
     parts = ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png")
-    for part in (*parts, "button for the side bar"):
+    for part in (*parts, "button for the side bar", "field to search in"):
         assert part in found
 
 
@@ -226,6 +249,72 @@ def test_a_chapter_without_a_file_is_named_in_one_line(course: Course) -> None:
     add_page(course, "02_gone", None)
     with pytest.raises(SystemExit, match="^error: .*02_gone"):
         run_tool(lambda: run_fast.main([], course))
+
+
+def test_a_question_to_think_about_becomes_a_box_in_the_book() -> None:
+    said = dress.boxed(
+        "One.\n\nTwo. **Think first**: how many $x$?\n\n**Think first**: why?\n\nEnd."
+    )
+    box = ":::{admonition} Think first\n:class: think-first\n"
+    assert said == f"One.\n\nTwo.\n\n{box}How many $x$?\n:::\n\n{box}Why?\n:::\n\nEnd."
+
+
+def drawing(alt: str) -> NotebookNode:
+    """A cell whose stored output is a picture of 900 by 300 pixels."""
+    stored = io.BytesIO()
+    Image.new("RGB", (900, 300)).save(stored, "png")
+    data = {"image/png": base64.b64encode(stored.getvalue()).decode()}
+    metadata = {"mystnb": {"image": {"alt": alt}}}
+    return new_code_cell("draw()", metadata=metadata, outputs=[new_output("display_data", data)])
+
+
+def test_what_nobody_tried_says_nothing_and_a_demo_stands_below_its_figure() -> None:
+    said = "⬜ exercise 3.1: not tried yet\n"
+    cells = [
+        new_code_cell("grade()", outputs=[new_output("stream", text=said)]),
+        new_code_cell("both()", outputs=[new_output("stream", text=f"{said}kept\n")]),
+        drawing("A digit and three filtered copies: edges"),
+    ]
+    notebook = new_notebook(cells=cells)
+    dress.dress(notebook, "03_cnn")
+    assert [cell.cell_type for cell in notebook.cells] == ["code", "code", "code", "markdown"]
+    assert notebook.cells[0].outputs == []
+    assert notebook.cells[1].outputs[0].text == "kept\n"
+    data = re.search(r'data-image="([0-9a-f]+)"', notebook.cells[3].source)
+    assert data and len(data[1]) == 2 * 28 * 28 and len(set(data[1])) > 2
+    with pytest.raises(UserError, match="04_.* has no figure"):
+        dress.dress(notebook, "04_optimizer_comparison")
+
+
+def test_the_first_page_gets_small_pictures_of_figures(tmp_path: Path) -> None:
+    cells = [drawing("Other"), drawing('A "cat": black')]
+    cells.append(new_code_cell(metadata={"mystnb": {"image": {"alt": "Not drawn yet"}}}))
+    notebooks = {"one": new_notebook(cells=cells)}
+
+    def page(marker: str) -> str:
+        return dress.with_thumbnails(f"<!-- figure:{marker} -->", notebooks, tmp_path / "small")
+
+    assert ':alt: "A \\"cat\\": black"' in page('one|A "cat')
+    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL
+    assert page("one|Not drawn") == ""
+    for marker in ("one|A dog", "two|A cat"):
+        with pytest.raises(UserError, match="figure"):
+            page(marker)
+
+
+def test_the_chart_follows_from_the_numbers(course: Course) -> None:
+    assert chart.chart({}) == ""
+    add_numbers(course.results, "linear.mnist", test_accuracy=0.5, seconds=7)
+    frame.main([], course)
+    path = course.book / "_static" / "results.svg"
+    drawn = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    bars = [e for e in drawn.findall(".//{*}rect") if e.get("x")]
+    assert [float(bar.get("width", 0)) for bar in bars] == [chart.BAR / 2]
+    assert "50.0 %" in path.read_text("utf-8") and "7 s" in path.read_text("utf-8")
+    assert COLOURS[:2] == (chart.BLUE, chart.ORANGE)
+    path.write_text("old")
+    stale = [line.split()[0] for line in frame.problems(course) if "out of step" in line]
+    assert stale == ["book/_static/results.svg"]
 
 
 @pytest.mark.parametrize(

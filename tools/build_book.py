@@ -4,7 +4,7 @@
     python -m tools.build_book --fast   from the last fast run, with a line that says so on top
 
 The sources are first put together in book/_build/stage/, where nothing else is: at the root,
-Sphinx would read the pages of all packages in .venv too.
+Sphinx would read the pages of all packages in .venv too. tools/dress.py says what is changed there.
 """
 
 import argparse
@@ -20,7 +20,15 @@ from pathlib import Path
 import yaml
 
 from helpers.errors import UserError
-from tools.course import Course, notebook_text, read_notebook, run_tool, write_if_changed
+from tools.course import (
+    Chapter,
+    Course,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    write_if_changed,
+)
+from tools.dress import dress, with_letters, with_thumbnails
 from tools.frame import book_address
 
 BANNER = (
@@ -41,17 +49,35 @@ THEBE = re.compile(
     r"<script\b(?:(?!</script>).)*thebe(?:(?!</script>).)*</script>", re.DOTALL | re.IGNORECASE
 )
 FORMULAS = re.compile(r"""<script\b[^>]*mathjax[^>]*></script>""")
+# Nothing is looked for while one types, so only the page of the results needs the index.
+INDEX = re.compile(
+    r"""<script\b[^>]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>\s*"""
+)
+TWICE = re.compile(r"<title>(?P<title>.+?) &#8212; (?P=title)</title>")  # the first page's title
+CANONICAL = re.compile(r"""\s*<link rel="canonical"[^>]*>""")
 QUESTION = re.compile(r"<strong>The question</strong>: (?P<said>.*?)</p>", re.DOTALL)
 SUBTITLE = "Image classification with PyTorch and PyTorch Lightning: a free course in notebooks."
 IMAGE = re.compile(r"<img\b[^>]*>")
 ALT = re.compile(r"""\balt=(["'])(?=[^"']*\w)""")
 
 
+def source(chapter: Chapter, course: Course, *, fast: bool) -> Path:
+    """The notebook that a page is made from.
+
+    Raises:
+        UserError: there was no fast run.
+    """
+    path = course.fast / f"{chapter.entry}.ipynb" if fast else chapter.notebook
+    if fast and not path.exists():
+        raise UserError(f"no fast run of {chapter.entry}: python -m tools.run_fast first")
+    return path
+
+
 def stage(course: Course, *, fast: bool) -> Path:
     """Copy all sources of the book into one clean folder and return it.
 
     Raises:
-        UserError: a page is missing, or there was no fast run.
+        UserError: a page or a figure is missing, or there was no fast run.
     """
     folder = course.build / "stage"
     shutil.rmtree(folder, ignore_errors=True)
@@ -60,13 +86,20 @@ def stage(course: Course, *, fast: bool) -> Path:
         course.config.setdefault("html", {})["announcement"] = BANNER
         text = yaml.safe_dump(course.config, sort_keys=False, allow_unicode=True)
         (folder / "book" / "_config.yml").write_text(text, encoding="utf-8")
+    notebooks = {}
     for chapter in course.chapters():
-        source = course.fast / f"{chapter.entry}.ipynb" if fast else chapter.notebook
-        if fast and not source.exists():
-            raise UserError(f"no fast run of {chapter.entry}: python -m tools.run_fast first")
+        notebook = read_notebook(source(chapter, course, fast=fast))
+        dress(notebook, chapter.notebook.stem)
         # In the book, links to its own pages lead to these pages, and Sphinx looks after them.
-        text = notebook_text(read_notebook(source)).replace(book_address(course), "../book/")
+        text = notebook_text(notebook).replace(book_address(course), "../book/")
         write_if_changed(folder / f"{chapter.entry}.ipynb", text)
+        notebooks[chapter.notebook.stem] = notebook
+    first = folder / f"{course.entries[0]}.md"
+    text = with_thumbnails(first.read_text("utf-8"), notebooks, first.parent / "thumbnails")
+    first.write_text(text, encoding="utf-8")
+    glossary = folder / "book" / "glossary.md"
+    if glossary.exists():
+        glossary.write_text(with_letters(glossary.read_text("utf-8")), encoding="utf-8")
     package, path = MATHJAX
     mathjax = folder / "book" / "_static" / course.config["sphinx"]["config"]["mathjax_path"]
     mathjax.parent.mkdir(parents=True, exist_ok=True)
@@ -95,16 +128,28 @@ def build(folder: Path) -> Path:
     return folder / "_build" / "html"
 
 
+def home(course: Course) -> str:
+    """Where the book is published: on GitHub's pages of the repository."""
+    owner, name = course.repository.removeprefix("https://github.com/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def finish(html: Path, course: Course) -> None:
     """Leave out of every page what it does not need, and say what it is to who links to it.
 
     The first page then stands at index.html itself, which is a bare redirection otherwise.
     """
+    start = course.entries[0]
     for page in html.rglob("*.html"):
+        name = page.relative_to(html).as_posix()
         text = page.read_text(encoding="utf-8")
-        text = THEBE.sub("", ICONS.sub("", text))
+        text = TWICE.sub(r"<title>\g<title></title>", THEBE.sub("", ICONS.sub("", text)))
         if 'class="math' not in text:
             text = FORMULAS.sub("", text)
+        if name == "search.html":
+            text = text.replace("</head>", '<script src="_static/search.js"></script>\n</head>', 1)
+        else:
+            text = INDEX.sub("", text)
         # Its label has to hold the words that can be seen on it.
         text = text.replace('aria-label="Color mode"', "")
         text = text.replace('aria-label="Toggle hidden content"', "")
@@ -113,13 +158,18 @@ def finish(html: Path, course: Course) -> None:
         about = html_escape(" ".join(about.split()))
         about = about[:1].upper() + about[1:]
         title = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
+        address = home(course) + ("" if name == f"{start}.html" else name)
         head = f"""<meta name="description" content="{about}">
 <meta property="og:title" content="{" ".join(title[1].split()) if title else ""}">
 <meta property="og:description" content="{about}">
 <meta property="og:type" content="website">
+<meta property="og:url" content="{address}">
+<meta property="og:image" content="{home(course)}_static/overview.png">
+<link rel="canonical" href="{address}">
 </head>"""
-        page.write_text(text.replace("</head>", head, 1), encoding="utf-8")
-    first = html / f"{course.entries[0]}.html"
+        text = CANONICAL.sub("", text).replace("</head>", head, 1)
+        page.write_text(text, encoding="utf-8")
+    first = html / f"{start}.html"
     if first.exists():
         moved = re.sub(
             r"""(?P<what>\b(?:href|src|action)=")(?P<to>(?!https?:|#|mailto:|data:)[^"]*)""",
@@ -127,6 +177,50 @@ def finish(html: Path, course: Course) -> None:
             first.read_text(encoding="utf-8").replace('content_root="../"', 'content_root="./"'),
         )
         (html / "index.html").write_text(moved, encoding="utf-8")
+    (html / "404.html").write_text(not_found(html, course), encoding="utf-8")
+
+
+def not_found(html: Path, course: Course) -> str:
+    """The page for an address that leads nowhere.
+
+    It is shown at any depth, so its links begin at the root of the host, and it needs no file.
+    """
+    root = "/" + home(course).split("/", 3)[3]
+    links = ""
+    for entry in course.entries:
+        page = html / f"{entry}.html"
+        if not page.exists():
+            continue  # faults() names it
+        title = re.search(r"<title>(.*?)(?: &#8212;.*?)?</title>", page.read_text("utf-8"), re.S)
+        links += f'<li><a href="{root}{entry}.html">{" ".join(title[1].split())}</a></li>\n'
+    logo = (course.book / "_static" / "logo.svg").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Not found — {course.config["title"]}</title>
+<link rel="icon" href="data:,">
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 36rem;
+  padding: 0 1rem; }}
+svg {{ width: 4rem; }}
+</style>
+</head>
+<body>
+{logo}
+<h1>This page is not here</h1>
+<p>It may have moved when the course changed. Look for a word, or choose a page:</p>
+<form action="{root}search.html">
+<label>Search <input type="search" name="q"></label> <button>Find</button>
+</form>
+<ul>
+{links}</ul>
+</body>
+</html>
+"""
 
 
 def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
@@ -147,6 +241,8 @@ def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
         found += [f"{entry} has a picture without a text: {tag}" for tag in unseen]
         if len(re.findall(r"<button[^>]*primary-toggle", text)) != 1:
             found.append(f"{entry} has not one button for the side bar: with two, both are dead")
+        if len(re.findall(r"<form[^>]*bd-search", text)) != 1:
+            found.append(f"{entry} has not one field to search in")
         remote = [match["src"] or match["href"] for match in REMOTE.finditer(text)]
         found += [f"{entry} needs {address} to be read" for address in remote]
     return found
@@ -161,6 +257,10 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     folder = stage(course, fast=fast)
     html = build(folder)
     finish(html, course)
+    for chapter in course.chapters():  # what one downloads from a page is the notebook as it is
+        shutil.copy(
+            source(chapter, course, fast=fast), html / "_sources" / f"{chapter.entry}.ipynb"
+        )
     wrong = faults(html, course, fast=fast)
     if wrong:
         print(*wrong, sep="\n", file=sys.stderr)

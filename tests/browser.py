@@ -1,0 +1,192 @@
+"""A headless Chromium that tests can drive: a page, a width, keys, and what went wrong on it.
+
+It speaks the browser's own DevTools protocol over a websocket, so it needs no driver beside the
+browser; the package websocket-client comes with JupyterLab.
+"""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}
+SECONDS = 20  # for a page to load
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Server:
+    """A folder at an address of this machine, while the `with` block lasts."""
+
+    def __init__(self, folder: Path) -> None:
+        handler = partial(_Quiet, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> "Server":
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Browser:
+    """One tab. `events` are those since the last `open`."""
+
+    def __init__(self, profile: Path) -> None:
+        from websocket import create_connection
+
+        options = "--headless --no-sandbox --disable-gpu --no-first-run --remote-debugging-port=0"
+        self._process = subprocess.Popen(
+            [CHROMIUM, *options.split(), f"--user-data-dir={profile}", "about:blank"],
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert self._process.stderr
+        address = None
+        while address is None:
+            line = self._process.stderr.readline()
+            assert line, "Chromium ended before it could be used"
+            address = re.search(r"DevTools listening on (ws://\S+)", line)
+        # Read on, or the browser would wait when the pipe is full.
+        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
+        self._drain.start()
+        self._socket = create_connection(address[1], timeout=SECONDS, suppress_origin=True)
+        self._count, self._session, self.events = 0, None, []
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+        self.send("Network.setCacheDisabled", cacheDisabled=True)
+
+    def close(self) -> None:
+        """End the browser and everything it started."""
+        self._session = None
+        self.send("Browser.close")
+        self._socket.close()
+        self._process.wait(SECONDS)
+        self._drain.join()
+        assert self._process.stderr
+        self._process.stderr.close()
+
+    def _receive(self) -> dict[str, Any]:
+        message = json.loads(self._socket.recv())
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give a command of the protocol and return its result."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        self._socket.send(json.dumps(message))
+        while (answer := self._receive()).get("id") != self._count:
+            pass
+        assert "error" not in answer, (method, answer["error"])
+        return answer["result"]
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window another size."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def open(self, address: str, width: int = 1280, height: int = 900) -> None:
+        """Open a page in a window of this size, and wait until all of it has arrived."""
+        self.resize(width, height)
+        # By way of an empty page: within one page, another anchor would load nothing.
+        for place in ("about:blank", address):
+            self.events.clear()
+            self.send("Page.navigate", url=place)
+            while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+                self._receive()
+
+    def run(self, expression: str) -> Any:
+        """The value of an expression on the page; a promise is waited for."""
+        answer = self.send(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, (expression, answer)
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression on the page is true."""
+        self.run(
+            f"new Promise((found, failed) => {{ let left = {20 * SECONDS};"
+            f"const look = () => ({condition}) ? found() : left-- ? setTimeout(look, 50)"
+            f": failed(new Error('never')); look(); }})"
+        )
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        text = {"Enter": "\r", " ": " "}.get(key)
+        for kind in ("keyDown", "keyUp"):
+            known = {"text": text} if text and kind == "keyDown" else {}
+            code = KEYS[key]
+            self.send(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **known
+            )
+
+    def type(self, text: str) -> None:
+        """Type into what has the focus."""
+        self.send("Input.insertText", text=text)
+
+    def dark(self, wanted: bool) -> None:
+        """Whether the reader's system is set to dark."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if wanted else "light"}
+        self.send("Emulation.setEmulatedMedia", features=[scheme])
+
+    def scripts(self, wanted: bool) -> None:
+        """Whether pages may run scripts."""
+        self.send("Emulation.setScriptExecutionDisabled", value=not wanted)
+
+    def picture(self, path: Path) -> None:
+        """Store what the window shows."""
+        data = self.send("Page.captureScreenshot")["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def errors(self) -> list[str]:
+        """What the console said of mistakes since the page was opened."""
+        found = []
+        for event in self.events:
+            said = event["params"]
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(str(said["exceptionDetails"].get("exception", {}).get("description")))
+            elif event["method"] == "Log.entryAdded" and said["entry"]["level"] == "error":
+                found.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
+            elif event["method"] == "Runtime.consoleAPICalled" and said["type"] == "error":
+                found.append(str(said["args"]))
+        return found
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since the page was opened."""
+        asked = [e for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in asked]
+
+    def weight(self) -> int:
+        """Bytes that came since the page was opened."""
+        done = [e for e in self.events if e["method"] == "Network.loadingFinished"]
+        return sum(int(event["params"]["encodedDataLength"]) for event in done)

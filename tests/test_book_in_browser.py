@@ -1,0 +1,280 @@
+"""The book as its readers meet it: built once, opened in a real browser without a network."""
+
+import ast
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.browser import CHROMIUM, Browser, Server
+from tests.course_text import COURSE
+from tools.build_book import home
+from tools.course import read_notebook
+
+PAGES = [*(f"{entry}.html" for entry in COURSE.entries), "index.html", "search.html"]
+# Bytes, uncompressed, with everything that a page loads: formulas alone bring 2 MB of MathJax.
+HEAVIEST, HEAVIEST_START = 4_500_000, 1_800_000
+needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium or Chrome")
+
+
+class _Page(HTMLParser):
+    """What a page links to, and what on it can be linked to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.canonical: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        self.anchors |= {known[key] for key in ("id", "name") if known.get(key)}
+        if tag == "link" and known.get("rel") == "canonical":
+            self.canonical.append(known["href"] or "")
+        elif tag in ("a", "link", "script", "img", "form"):
+            self.links += [known[key] for key in ("href", "src", "action") if known.get(key)]
+
+
+def page_of(chapter: int) -> str:
+    return f"{COURSE.chapters(str(chapter))[0].entry}.html"
+
+
+@pytest.fixture(scope="module")
+def server(book: Path) -> Iterator[str]:
+    with Server(book) as running:
+        yield running.address
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+def test_every_link_and_anchor_leads_somewhere(book: Path) -> None:
+    pages = {path: _Page(path) for path in book.rglob("*.html") if "_static" not in path.parts}
+    root = "/" + home(COURSE).split("/", 3)[3]
+    dead = []
+    for path, page in pages.items():
+        for link in page.links:
+            if re.match(r"(?:https?|mailto|data):", link):
+                continue
+            address, anchor = urldefrag(link)
+            address = unquote(address.split("?")[0])
+            place = book / address.removeprefix(root) if address.startswith("/") else path
+            target = place if address.startswith("/") else (path.parent / address).resolve()
+            if not address:
+                target = path
+            known = pages.get(target)
+            if not target.exists() or (anchor and known and unquote(anchor) not in known.anchors):
+                dead.append((path.relative_to(book).as_posix(), link))
+    assert len(pages) > len(COURSE.entries) and dead == []
+
+
+def test_every_page_says_where_it_is_published(book: Path) -> None:
+    for entry in COURSE.entries[1:]:
+        assert _Page(book / f"{entry}.html").canonical == [f"{home(COURSE)}{entry}.html"]
+    for first in ("index", COURSE.entries[0]):
+        assert _Page(book / f"{first}.html").canonical == [home(COURSE)]
+
+
+def test_downloads_are_the_notebooks_themselves(book: Path) -> None:
+    for chapter in COURSE.chapters():
+        stored = book / "_sources" / f"{chapter.entry}.ipynb"
+        assert stored.read_bytes() == chapter.notebook.read_bytes()
+
+
+def test_the_first_page_has_a_card_with_a_picture_for_every_chapter(book: Path) -> None:
+    text = (book / "index.html").read_text(encoding="utf-8")
+    cards = re.findall(r'<div class="course-card">(.*?)</div>', text, re.DOTALL)
+    linked = [re.findall(r'href="(notebooks/\w+)\.html"', card) for card in cards]
+    assert linked == [[chapter.entry] for chapter in COURSE.chapters()]
+    assert [links for links, card in zip(linked, cards, strict=True) if "<img" not in card] == []
+
+
+@needs_browser
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_clean_light_and_needs_nobody_else(
+    page: str, browser: Browser, server: str
+) -> None:
+    browser.open(server + page)
+    assert browser.errors() == []
+    assert [a for a in browser.requests() if not a.startswith((server, "data:"))] == []
+    assert browser.weight() <= (HEAVIEST_START if page == "index.html" else HEAVIEST)
+    # Formulas are set, and nothing is wider than the window.
+    assert not browser.run(r"/\\\(|\\\[/.test(document.querySelector('article')?.innerText ?? '')")
+    browser.resize(390)
+    assert browser.run("document.documentElement.scrollWidth") <= 390
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_menus_open(width: int, browser: Browser, server: str) -> None:
+    browser.open(f"{server}{page_of(2)}", width)
+    link = "document.querySelector('.bd-links a[href*=\"03_cnn\"]').checkVisibility"
+    seen = f"{link}({{visibilityProperty: true}})"
+    before = browser.run(seen)
+    assert before == (width >= 1200)
+    browser.run("document.querySelector('.primary-toggle').click()")
+    browser.wait_for(f"{seen} !== {str(before).lower()}")
+
+
+@needs_browser
+def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server: str) -> None:
+    browser.open(f"{server}search.html?q=softmax")
+    found = "[...document.querySelectorAll('#search-results li')]"
+    browser.wait_for("/finished/.test(document.querySelector('.search-summary')?.textContent)")
+    browser.wait_for(f"{found}.every((item) => item.querySelector('p.context'))")
+    results = browser.run(
+        f"{found}.map((item) => ({{"
+        "page: item.querySelector('a').getAttribute('href'),"
+        "section: item.querySelector('p a')?.getAttribute('href') ?? null,"
+        "said: item.querySelector('p').textContent}))"
+    )
+    assert results[0]["page"] == "book/glossary.html#softmax"
+    assert "probabilities" in results[0]["said"]
+    for result in results:
+        told = f"{result['page']} {result['said']}".lower()  # the title has it, or the sentence
+        assert "softmax" in told, result
+        assert "Contents" not in result["said"] and len(result["said"]) < 450
+        if result["section"]:
+            browser.open(server + result["section"])
+            assert browser.run("Boolean(document.querySelector(location.hash))")
+    assert sum(bool(result["section"]) for result in results) >= 3
+
+
+@needs_browser
+def test_the_quiz_works_by_keyboard_and_remembers(browser: Browser, server: str) -> None:
+    address = f"{server}{page_of(2)}"
+    browser.open(address)
+    score = "document.querySelector('.quiz-score').textContent"
+    assert "0 of 0 answered" in browser.run(score)
+    browser.run("document.querySelector('details.quiz-right summary').focus()")
+    browser.press("Enter")
+    browser.wait_for(f"{score}.includes('1 of 1 answered')")
+    browser.open(address)
+    assert "1 of 1 answered" in browser.run(score)
+    browser.run("document.querySelector('.quiz-score button').focus()")
+    browser.press("Enter")
+    browser.wait_for(f"{score}.includes('0 of 0 answered')")
+
+
+@needs_browser
+def test_the_glossary_is_filtered_and_whole_without_scripts(browser: Browser, server: str) -> None:
+    browser.open(f"{server}book/glossary.html")
+    shown = (
+        "[...document.querySelectorAll('#glossary section section')]"
+        ".filter((term) => term.checkVisibility()).map((term) => term.id)"
+    )
+    everything = browser.run(shown)
+    browser.run("document.getElementById('filter').focus()")
+    browser.type("batch size")
+    few = browser.run(shown)
+    assert "batch-size" in few and 0 < len(few) < len(everything) / 3
+    assert f"{len(few)} of {len(everything)} terms" in browser.run(
+        "document.querySelector('.glossary-filter').textContent"
+    )
+    browser.press("Enter")
+    assert browser.run("location.hash") == "#batch-size"
+    browser.scripts(False)
+    try:
+        browser.open(f"{server}book/glossary.html")
+    finally:
+        browser.scripts(True)
+    assert browser.run(shown) == everything
+    assert browser.run("document.querySelectorAll('nav.letters a').length") > 15
+
+
+@needs_browser
+def test_pictures_stay_as_they_are_in_the_dark(browser: Browser, server: str) -> None:
+    browser.dark(True)
+    try:
+        browser.open(f"{server}{page_of(3)}")
+        assert browser.run("document.documentElement.dataset.theme") == "dark"
+        paper = browser.run("getComputedStyle(document.body).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", paper)[:3])) < 60
+        for kind in ("img", ".demo canvas"):
+            style = f"getComputedStyle(document.querySelector('.bd-article {kind}'))"
+            assert browser.run(f"{style}.filter") == "none"
+            assert browser.run(f"{style}.backgroundColor") == "rgb(255, 255, 255)"
+    finally:
+        browser.dark(False)
+
+
+def defined(chapter: int, names: set[str]) -> dict:
+    """Functions and constants of a notebook, as its code cells define them."""
+    found: dict = {"torch": torch, "F": F}
+    for cell in read_notebook(COURSE.chapters(str(chapter))[0].notebook).cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.M)).body:
+            targets = [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
+            if ({getattr(node, "name", ""), *targets}) & (names - set(found)):
+                exec(compile(ast.Module([node], []), "notebook", "exec"), found)
+    assert names <= set(found)
+    return found
+
+
+@needs_browser
+def test_the_kernel_is_slid_by_the_formula_of_chapter_3(browser: Browser, server: str) -> None:
+    chapter = defined(3, {"convolve", "sobel"})
+    browser.open(f"{server}{page_of(3)}")
+    image = torch.tensor(browser.run("digit")).view(28, 28)
+    kernels = {
+        "vertical edges": chapter["sobel"],
+        "horizontal edges": chapter["sobel"].T,
+        "blur": torch.full((3, 3), 1 / 9),
+    }
+    for name, kernel in kernels.items():
+        shown = browser.run(f"convolve(digit, KERNELS['{name}'])")
+        expected = chapter["convolve"](image, kernel)
+        torch.testing.assert_close(torch.tensor(shown).view(26, 26), expected, atol=1e-5, rtol=0)
+    # By keyboard: one step to the right, and the sum of that place is said.
+    browser.run("document.getElementById('kernel-column').focus()")
+    browser.press("ArrowRight")
+    row, column = (
+        int(browser.run(f"document.getElementById('kernel-{name}').value"))
+        for name in ("row", "column")
+    )
+    assert column == 9
+    expected = chapter["convolve"](image, chapter["sobel"])[row, column]
+    said = browser.run("document.querySelector('#demo-kernel output').textContent")
+    assert said.startswith(f"Row {row}, column {column}:")
+    assert float(re.findall(r"-?[\d.]+\d", said)[-1]) == pytest.approx(expected.item(), abs=0.0051)
+    # A kernel of one's own: nine times the pixel itself.
+    browser.run(
+        "numbers.forEach((field, place) => { field.value = place === 4 ? 9 : 0;"
+        "field.dispatchEvent(new Event('input')); })"
+    )
+    said = browser.run("document.querySelector('#demo-kernel output').textContent")
+    pixel = 9 * image[row + 1, column + 1].item()
+    assert float(re.findall(r"-?[\d.]+\d", said)[-1]) == pytest.approx(pixel, abs=0.0051)
+
+
+@needs_browser
+def test_the_valley_is_walked_by_the_rules_of_chapter_4(browser: Browser, server: str) -> None:
+    names = {"curvature", "START", "valley", "gradient", "descent", "walk", "momentum"}
+    chapter = defined(4, names)
+    browser.open(f"{server}{page_of(4)}")
+    for lr, mu in ((0.01, 0), (0.05, 0), (0.095, 0), (0.02, 0.9), (0.15, 0.9)):
+
+        def rule(w, g, memory, lr, mu=mu):
+            return chapter["momentum"](w, g, memory, lr, mu)
+
+        expected = chapter["walk"](rule if mu else chapter["descent"], lr)
+        shown = torch.tensor(browser.run(f"walk({lr}, {mu})"))
+        torch.testing.assert_close(shown, expected, atol=1e-3, rtol=1e-4)
+    assert browser.run("loss([-4, 1])") == pytest.approx(chapter["valley"](chapter["START"]).item())
+    browser.run("document.getElementById('valley-lr').focus()")
+    browser.press("ArrowRight")
+    assert browser.run("document.getElementById('valley-lr').value") == "0.021"
+    end = chapter["valley"](chapter["walk"](chapter["descent"], 0.021)[-1]).item()
+    said = browser.run("document.querySelector('#demo-valley output').textContent")
+    assert float(re.search(r"loss (\S+)\.", said)[1]) == pytest.approx(end, abs=0.002)
