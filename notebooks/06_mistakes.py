@@ -145,7 +145,7 @@ for (name, kind), model in models.items():
 #
 # ## Where do the mistakes go?
 #
-# Chapter 2 introduced the [confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion matrix). Two changes make it readable. First, **divide each row by its sum**: the row then says where the images of one class went, and rows of rare and common classes can be compared. Second, **put classes that are confused next to each other**. A clustering from SciPy finds such an order; it sees the numbers alone, not the names.
+# Chapter 2 introduced the [confusion matrix](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confusion-matrix). Two changes make it readable. First, **divide each row by its sum**: the row then says where the images of one class went, and rows of rare and common classes can be compared. Second, **put classes that are confused next to each other**. A clustering from SciPy finds such an order; it sees the numbers alone, not the names.
 
 # %%
 labels, logits = cifar10.val.labels, val_logits["cifar10", "cnn"]
@@ -233,7 +233,7 @@ print(f"{100 * spoiled.float().mean():.1f} % would be, if we looked at random")
 #
 # ## How sure is an accuracy?
 #
-# Each class has only a tenth of the images, so its accuracy is known less well. Here is the **Wilson interval**, which you may have met in *Your own images*: for a `share` of right answers among so many pictures, it gives the true accuracies that fit. It is a [confidence interval](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confidence interval): 95 % of such intervals contain the true value.
+# Each class has only a tenth of the images, so its accuracy is known less well. Here is the **Wilson interval**, which you may have met in *Your own images*: for a `share` of right answers among so many pictures, it gives the true accuracies that fit. It is a [confidence interval](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#confidence-interval): 95 % of such intervals contain the true value.
 
 
 # %%
@@ -611,7 +611,7 @@ confirm(gain["other people's"] > 0, "and with other people's digits")
 #
 # ## An attack in five lines (optional)
 #
-# The worlds above were blind accidents. Now somebody wants the mistake. The gradient says for every *pixel* in which direction the loss rises. One small step of each pixel in that direction is the **fast gradient sign method**, and its result an **[adversarial example](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adversarial example)**:
+# The worlds above were blind accidents. Now somebody wants the mistake. The gradient says for every *pixel* in which direction the loss rises. One small step of each pixel in that direction is the **fast gradient sign method**, and its result an **[adversarial example](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#adversarial-example)**:
 
 
 # %%
