@@ -8,8 +8,16 @@ INSTALLED := $(VENV)/.installed
 # The tests of `make check`: no training to the end, no second process that imports torch.
 QUICK := data glossary house models notebooks prose quiz recipes setup_cell training
 
+# The two ends of what is allowed: `make oldest`, `make newest`.
+oldest_python ?= python3.11
+oldest_limits := --constraint .venv-lowest.txt
+# Old packages are warned by the newer ones that they need, among themselves.
+oldest_pytest := -W default::DeprecationWarning -W default::FutureWarning
+newest_python ?= python3.13
+newest_limits := --upgrade --upgrade-strategy eager
+
 .DEFAULT_GOAL := help
-.PHONY: help install course book lint check test lab render clean
+.PHONY: help install course book lint check test oldest newest lab render address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -19,7 +27,7 @@ $(INSTALLED): pyproject.toml
 	  { echo "This course needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --group dev $(LIMITS)
 	@touch $@
 
 install: $(INSTALLED)  ## set up .venv with everything that the course needs
@@ -43,11 +51,22 @@ check: lint  ## lint, and the quick tests: for the edit loop, about a minute
 test: lint  ## lint, and all tests, the notebooks among them
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
+oldest:  ## all tests with the lowest version of every range, in .venv-oldest
+newest:  ## all tests with the highest versions there are, in .venv-newest
+oldest newest:
+	@sed -nE 's/^ *"([a-z0-9-]+)>=([0-9.]+).*/\1==\2/p' pyproject.toml > .venv-lowest.txt
+	@rm -f .venv-$@/.installed
+	$(MAKE) --no-print-directory install VENV=.venv-$@ PYTHON=$($@_python) LIMITS='$($@_limits)'
+	.venv-$@/bin/python -m pytest -n 2 $($@_pytest) $(PYTEST_ARGS)
+
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks
 
 render: $(INSTALLED)  ## run all notebooks (or one: CHAPTER=3) on the full data, store the outputs
 	$(BIN)/python -m tools.render $(if $(CHAPTER),--chapter $(CHAPTER))
+
+address: $(INSTALLED)  ## move the course to URL=https://github.com/OWNER/NAME [BRANCH=main], or check
+	$(BIN)/python -m tools.address $(if $(URL),'$(URL)' $(if $(BRANCH),--branch '$(BRANCH)'),--check)
 
 clean:  ## remove what was built; .venv and data stay
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis

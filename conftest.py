@@ -4,7 +4,10 @@ This file lies at the root because pytest applies hooks to the folder of their c
 and the notebooks are not in tests/.
 """
 
+import inspect
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,12 +31,16 @@ LONGEST_FIRST = (
     "test_parity",
     "04_optimizer_comparison",
     "own_images",
+    "06_mistakes",
     "07_speed_and_scale",
     "02_linear_model",
     "test_benchmarks",
     "test_book_in_browser",
     "test_tools",
 )
+
+# What Windows has not, or allows only to some: a test that names it runs elsewhere.
+UNIX_ONLY = re.compile(r"\b(?:mkfifo|symlink_to|chmod|fork|setrlimit|SIGKILL|SIGTERM)\b|\"make\"")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,3 +57,9 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    if sys.platform == "win32":
+        elsewhere = pytest.mark.skip(reason="the test needs Unix")
+        for item in items:
+            function = getattr(item, "function", None)
+            if function and UNIX_ONLY.search(inspect.getsource(function)):
+                item.add_marker(elsewhere)

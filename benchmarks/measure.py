@@ -69,8 +69,10 @@ def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
 def setting(profile: str, repetitions: int, device: torch.device) -> dict[str, Any]:
     """What belongs beside every measured number."""
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    about = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    cpu = re.search(r"model name\s*: (.*)", about)
+    about = Path("/proc/cpuinfo")
+    cpu = re.search(
+        r"model name\s*: (.*)", about.read_text(encoding="utf-8") if about.exists() else ""
+    )
     return {
         "profile": profile,
         "repetitions": repetitions,

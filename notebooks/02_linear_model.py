@@ -45,7 +45,7 @@ def is_course(folder):  # neither half a clone nor another project, whose helper
 url, here = "https://github.com/claudiamohh/pytorch-image-classifier", Path.cwd()
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b main {url}")
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -1199,6 +1199,17 @@ grade("2.7", causes)
 # ### Exercise 2.8: beat softmax regression (open)
 #
 # Design a model and its training that beat softmax regression on the validation split of the colour images, within the same budget: the same images, four epochs. You choose layers, optimizer, learning rate, batch size, augmentation. The check trains both on the bundled sample of drawn images, which takes a few seconds. Return the untrained model and its `TrainingConfig`.
+#
+# A `TrainingConfig` takes these by name. What you leave out keeps its default, which `print(TrainingConfig())` shows:
+#
+# - `epochs` and `batch_size`
+# - `optimizer`: `"sgd"`, `"adam"`, `"adamw"` or `"rmsprop"`
+# - `lr`, the learning rate; with a schedule, its highest
+# - `momentum` of sgd and rmsprop, from 0 to below 1
+# - `weight_decay`, 0 or more
+# - `scheduler`: `"none"`, `"step"`, `"linear"`, `"cosine"` or `"onecycle"`; `warmup_epochs` (not with onecycle)
+# - `label_smoothing`, from 0 to below 1
+# - `augment=True` to shift and flip training images
 
 # %%
 def challenger(image_shape, num_classes):

@@ -46,7 +46,7 @@ def is_course(folder):  # neither half a clone nor another project, whose helper
 url, here = "https://github.com/claudiamohh/pytorch-image-classifier", Path.cwd()
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b main {url}")
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -1227,7 +1227,7 @@ grade("3.6", predicted, changed_network)
 #
 # ### Exercise 3.7: small and good (open-ended)
 #
-# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, about ten seconds, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw. Choose widths, epochs and learning rate with the 400 validation images.
+# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw. Choose widths, epochs and learning rate with the 400 validation images.
 
 
 # %%

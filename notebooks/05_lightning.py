@@ -46,7 +46,7 @@ def is_course(folder):  # neither half a clone nor another project, whose helper
 url, here = "https://github.com/claudiamohh/pytorch-image-classifier", Path.cwd()
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b main {url}")
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -1123,7 +1123,7 @@ grade("5.3", TensorData)
 #
 # ### Exercise 5.4: the norm of the gradient (middle)
 #
-# Write a callback that appends to `self.norms`, once a step, the norm of the gradient: the root of the sum of the squares of all gradients, over all weights together. Which hook sees the gradients of the present step?
+# Write a callback that appends to `self.norms`, once a step, the norm of the gradient: the root of the sum of the squares of all gradients, over all weights together. Which hook sees the gradients of the present step? In a callback, `trainer` and `pl_module` come first: `on_before_…(self, trainer, pl_module, optimizer)`.
 
 
 # %%
@@ -1279,6 +1279,8 @@ grade("5.8", accumulate, equality)
 #         optimizer.step()
 #         schedule.step()
 # ```
+#
+# `clip_grad_norm_` is new here: where the norm of the whole gradient (exercise 5.4) is above `max_norm`, it multiplies all gradients by one number, so that the norm becomes `max_norm`.
 #
 # `port(model)` returns a LightningModule that trains the given model, and a `dict` of arguments for the Trainer.
 
@@ -1463,4 +1465,4 @@ grade("5.9", port)
 #
 # ## Next
 #
-# You have gone from pixels to Lightning. [Speed and scale](07_speed_and_scale.ipynb) asks where the seconds go, and how many of them can be saved. [Your own images](own_images.ipynb) trains on a folder of pictures of yours.
+# You have gone from pixels to Lightning. [Mistakes](06_mistakes.ipynb) asks when a model's answer can be trusted. [Speed and scale](07_speed_and_scale.ipynb) asks where the seconds go, and how many of them can be saved. [Your own images](own_images.ipynb) trains on a folder of pictures of yours.

@@ -4,7 +4,7 @@
 
 Prints one JSON object: how many kills fell where, and the moments after which something differed.
 Every run is a fork of this process, which has trained once already: that saves seconds of imports
-and first calls. It uses one thread, since threads do not survive a fork.
+and first calls. It uses one thread, since threads do not survive a fork. Unix only.
 """
 
 import contextlib
@@ -105,7 +105,7 @@ def situation(folder: Path) -> str:
         return "while a file was written"
     if (folder / "result.json").exists():
         return "after the end"
-    with open(folder / "metrics.csv") as file:
+    with open(folder / "metrics.csv", encoding="utf-8") as file:
         done = len(file.readlines()) - 1
     return f"after {done} epochs"
 
@@ -121,7 +121,7 @@ def same(one: Path, other: Path) -> bool:
             return False
     rows = []
     for folder in (one, other):
-        with open(folder / "metrics.csv", newline="") as file:
+        with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
             rows.append([[row[c] for c in EXACT] for row in csv.DictReader(file)])
     tests = [json.loads((f / "result.json").read_text())["test_loss"] for f in (one, other)]
     return rows[0] == rows[1] and tests[0] == tests[1]

@@ -156,21 +156,29 @@ def test_lightning_logs_into_the_run_folder(tiny, tmp_path):
         run([*tiny, "--logger", "csv", "--quiet", "--out", tmp_path / "run"], "lightning_train.py")
         == 0
     )
-    with open(tmp_path / "run" / "lightning_csv" / "metrics.csv", newline="") as file:
+    logged_file = tmp_path / "run" / "lightning_csv" / "metrics.csv"
+    with open(logged_file, encoding="utf-8", newline="") as file:
         logged = [float(r["val_loss"]) for r in csv.DictReader(file) if r.get("val_loss")]
-    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+    with open(tmp_path / "run" / "metrics.csv", encoding="utf-8", newline="") as file:
         assert logged == [float(row["val_loss"]) for row in csv.DictReader(file)]
 
 
-def test_lightning_logs_to_tensorboard_or_says_what_is_missing(tiny, tmp_path, capsys):
-    pytest.importorskip("pytorch_lightning")
+def test_lightning_logs_to_tensorboard(tiny, tmp_path):
+    pytest.importorskip("tensorboard")
     flags = [*tiny, "--logger", "tensorboard", "--quiet", "--out", tmp_path / "run"]
-    status = run(flags, "lightning_train.py")
-    if status == 0:
-        assert list((tmp_path / "run" / "tensorboard").glob("events*"))
-    else:
-        message = capsys.readouterr().err
-        assert status == 2 and "pip install tensorboard" in message and message.count("\n") == 1
+    assert run(flags, "lightning_train.py") == 0
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_without_tensorboard_it_is_tensorboard_that_is_missing(tiny, tmp_path, capsys, monkeypatch):
+    where = "lightning_fabric.loggers.tensorboard._TENSORBOARD"
+    for name in (f"{where}_AVAILABLE", f"{where}X_AVAILABLE"):
+        monkeypatch.setattr(name, False)
+    flags = [*tiny, "--logger", "tensorboard", "--quiet", "--out", tmp_path / "run"]
+    assert run(flags, "lightning_train.py") == 2
+    message = capsys.readouterr().err
+    assert "pip install tensorboard" in message and "devices" not in message
+    assert message.count("\n") == 1
 
 
 def test_val_fraction_moves_images_from_training_to_validation(tiny, tmp_path, capsys):

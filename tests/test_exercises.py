@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from helpers.exercises import grade
 from helpers.exercises.grading import (
@@ -19,10 +20,12 @@ from helpers.exercises.grading import (
     as_tensor,
     ask,
     exercise,
+    is_empty,
     module_of,
     verdict,
 )
 from tests.course_text import CHAPTERS, COURSE, Exercise, cells, exercises, prefix
+from tests.right_answers import RIGHT_ANSWERS
 
 EXERCISES = [found for chapter in CHAPTERS for found in exercises(chapter)]
 
@@ -88,9 +91,68 @@ def test_a_typical_mistake_gets_its_hint(found: Exercise, code: str, hint: str, 
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        pytest.param(found, code, id=f"{found.number} {way}")
+        for found in EXERCISES
+        for way, code in RIGHT_ANSWERS.get(found.number, {}).items()
+    ],
+)
+def test_another_right_answer_is_right(found: Exercise, code: str, names) -> None:
+    mark, text = answered(found, code, names)
+    assert mark == RIGHT, text
+
+
+def test_every_other_right_answer_belongs_to_an_exercise() -> None:
+    assert set(RIGHT_ANSWERS) <= {found.number for found in EXERCISES}
+
+
 def test_what_the_code_raises_becomes_a_hint() -> None:
     mark, text = verdict("2.1", lambda *_: 1 / 0)
     assert mark == WRONG and "ZeroDivisionError" in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("mistake", "hint"),
+    [
+        (lambda *_: torch.ones(2) - (torch.ones(2) > 0), "does not subtract True and False"),
+        (lambda *_: torch.ones(2, 2).byte() @ torch.ones(2, 2), "uint8 pixels"),
+        (lambda *_: torch.nn.Linear(2, 2)(torch.ones(2, 2).byte()), "uint8 pixels"),
+        (lambda *_: torch.ones(2).byte().mean(), "uint8 pixels"),
+        (lambda *_: torch.ones(2).byte().std(), "whole numbers: `.float()` first"),
+        (lambda *_: F.cross_entropy(torch.ones(2, 2), torch.ones(2).int()), "`.long()` first"),
+        (lambda *_: torch.ones(2, 3) @ torch.ones(2, 3), "shapes cannot be multiplied"),
+    ],
+)
+def test_what_pytorch_says_is_said_in_plain_words(mistake: Any, hint: str) -> None:
+    mark, text = verdict("2.1", mistake)
+    assert mark == WRONG and hint in text and "\n" not in text
+
+
+def _explained(images):
+    """What it will do one day."""
+
+
+def _prints(images):
+    print(images)
+
+
+def _returns(images):
+    return images
+
+
+class _Later:
+    def method(self): ...
+
+
+def test_only_a_function_without_a_body_is_not_tried_yet() -> None:
+    empty = (_explained, _Later().method, lambda *_: None, lambda *_: ...)
+    assert all(is_empty(function) for function in empty)
+    assert not any(is_empty(function) for function in (_prints, _returns, print, torch.nn.ReLU()))
+    assert verdict("0.2", _explained).mark == UNTRIED
+    mark, text = verdict("0.2", _prints)
+    assert mark == WRONG and "`_prints` gives nothing back: end it with `return …`" in text
 
 
 def test_a_check_cannot_be_changed_through_its_arguments() -> None:

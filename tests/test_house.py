@@ -30,7 +30,10 @@ MODULES = {
 }
 # Where the repository's address may stand; all but the first are generated or compared.
 ADDRESS_PLACES = ("book/_config.yml", "README.md", "CITATION.cff", "notebooks/")
-PAGES = ("README.md", "CONTRIBUTING.md", "helpers/data/sample/README.md", "benchmarks/README.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md"),
+    *("helpers/data/sample/README.md", "benchmarks/README.md"),
+)
 
 
 def tracked() -> list[Path]:
@@ -104,6 +107,8 @@ def test_citation_agrees_with_the_course() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == SETTINGS["project"]["version"]
     assert citation["repository-code"] == COURSE.repository
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## ([\d.]+)", changes, re.MULTILINE)[1] == citation["version"]
     assert citation["title"].startswith(COURSE.config["title"])
 
 
@@ -135,9 +140,9 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     )
     python.chmod(0o755)
 
-    def make(target: str) -> str:
+    def make(target: str, *settings: str) -> str:
         log.write_text("")
-        command = ["make", "--no-print-directory", f"PYTHON={python}", target]
+        command = ["make", "--no-print-directory", f"PYTHON={python}", target, *settings]
         environment = {k: v for k, v in os.environ.items() if k != "PYTEST_ARGS"}
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment)
         return log.read_text()
@@ -152,6 +157,14 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     (tmp_path / "pyproject.toml").touch()
     assert "--group dev" in make("book")
     assert "pip" not in make("book")
+    oldest = make("oldest", f"oldest_python={python}").splitlines()
+    assert oldest[1] == "-m venv .venv-oldest" and oldest[-1].startswith("-m pytest -n 2 -W")
+    assert oldest[-2].endswith("--group dev --constraint .venv-lowest.txt")
+    lowest = (tmp_path / ".venv-lowest.txt").read_text().split()
+    for name, requirement in (requirements("course") | requirements("dev")).items():
+        (pin,) = (line for line in lowest if line.startswith(f"{name}=="))
+        assert str(requirement.specifier).split(",")[-1] == pin[len(name) :].replace("==", ">=")
+    assert "--upgrade" in make("newest", f"newest_python={python}").splitlines()[-2]
 
 
 def test_no_file_is_large() -> None:

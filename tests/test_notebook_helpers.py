@@ -50,6 +50,7 @@ def draw(axis: plt.Axes, value: float) -> None:
 
 def test_without_a_reader_the_pictures_stand_beside_each_other() -> None:
     assert not is_live()
+    plt.close("all")  # what other tests have left open
     figure = explore(draw, (1, 2, 3), "slope", shown=(1, 3))
     drawn = [axis.lines[0].get_ydata()[1] for axis in figure.axes if axis.lines]
     assert drawn == [1, 3]

@@ -63,7 +63,7 @@ def finish(process):
 
 
 def curve(folder):
-    with open(folder / "metrics.csv", newline="") as file:
+    with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
         return [tuple(float(row[name]) for name in EXACT) for row in csv.DictReader(file)]
 
 

@@ -18,9 +18,14 @@ OFFLINE = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:
 SHOW = "\nimport helpers; print(Path(helpers.__file__).resolve().parents[1])"
 
 
+def addressed(cell: str) -> str:
+    """The cell as it stands in the notebooks."""
+    return cell.replace("ADDRESS", COURSE.repository).replace("BRANCH", COURSE.branch)
+
+
 def run(folder: Path, before: str = "", cell: str = SETUP, **environment: str):
     """Run the cell in `folder`, then print where `helpers` comes from."""
-    code = before + cell.replace("ADDRESS", COURSE.repository) + SHOW
+    code = before + addressed(cell) + SHOW
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -49,8 +54,8 @@ def make_course(root: Path, names: tuple[str, ...] = MARKS) -> Path:
 def served(project: Path) -> dict[str, str]:
     """Variables that make git find this folder, committed, at the address of the course."""
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-        subprocess.run([*git, *arguments], check=True)
+    for arguments in (f"init -q -b {COURSE.branch}", "add -A", "commit -q -m all"):
+        subprocess.run([*git, *arguments.split()], check=True)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{project.as_uri()}.insteadOf",
@@ -130,7 +135,7 @@ def test_lightning_is_installed_where_it_is_missing_and_only_then(tmp_path: Path
 
 
 def test_every_notebook_has_the_same_cell_and_lightning_where_it_is_used() -> None:
-    plain = SETUP.replace("ADDRESS", COURSE.repository)
+    plain = addressed(SETUP)
     for chapter in COURSE.chapters():
         cells = [cell.source for cell in read_notebook(chapter.notebook).cells]
         used = "\nimport pytorch_lightning" in "".join(cells)

@@ -169,6 +169,18 @@ def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) 
     assert "1 sample" in (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
 
 
+def test_a_reader_without_the_data_is_imitated(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_fast.main(["--full", "--chapter", "1"], course)
+    assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "0 sample\n"
+    with pytest.raises(SystemExit):
+        run_fast.main(["--full", "--record"], course)
+    monkeypatch.setenv("COURSE_DATA", "full")
+    run_fast.main([], course)
+    assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "1 full\n"
+
+
 def test_a_warning_ends_the_build_and_keeps_the_old_book(
     course: Course, capfd: pytest.CaptureFixture[str]
 ) -> None:

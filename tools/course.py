@@ -107,11 +107,12 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def notebook_text(notebook: NotebookNode) -> str:
-    """The notebook as stored: one form only, whoever wrote it."""
+    """The notebook as stored: one form only, whoever wrote it, with a fingerprint of its cells."""
     course = notebook.metadata.get("course")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     if course:
         notebook.metadata["course"] = course
+    notebook.metadata["source_digest"] = source_digest(notebook)
     return nbformat.writes(notebook) + "\n"
 
 
@@ -146,6 +147,18 @@ def code_digest(notebook: NotebookNode) -> str:
         if cell.cell_type == "code" and "course-setup" not in tags(cell)
     ]
     return hashlib.sha256("\0".join(sources).encode("utf-8")).hexdigest()
+
+
+def source_digest(notebook: NotebookNode) -> str:
+    """A fingerprint of all cells without their outputs."""
+    sources = [f"{cell.cell_type}\0{cell.source}" for cell in notebook.cells]
+    return hashlib.sha256("\0".join(sources).encode("utf-8")).hexdigest()
+
+
+def is_edited(notebook: NotebookNode) -> bool:
+    """Whether somebody changed the cells since `notebook_text` wrote them: answers, say."""
+    now = source_digest(notebook)
+    return notebook.metadata.get("source_digest", now) != now
 
 
 def run_tool(main: Callable[[], int]) -> None:

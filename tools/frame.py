@@ -6,7 +6,8 @@
 That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
 the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the .ipynb, whose
 source is the .py beside it.
-Outputs that are stored in the .ipynb stay with their cells.
+Outputs that are stored in the .ipynb stay with their cells. An .ipynb in which somebody worked,
+a learner with answers say, is never written over. The address in CITATION.cff follows too.
 """
 
 import argparse
@@ -22,11 +23,13 @@ from tools.course import (
     KERNEL,
     Chapter,
     Course,
+    is_edited,
     notebook_text,
     pair_text,
     read_notebook,
     read_pair,
     run_tool,
+    source_digest,
     tags,
     write_if_changed,
 )
@@ -35,9 +38,13 @@ from tools.fill import fill, missing, read_results
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
 # What one writes for a link to a term of the glossary: [loss](@loss).
 SHORT_LINK = "](@"
-# A link to a page of words, relative or with an address: in Colab only an address leads there.
-BOOK_LINK = re.compile(r"\]\((?:\.\./|https://github\.com/[^)\s]+/blob/[^/)\s]+/)book/")
+# A link to a page of words or a file, relative or with an address: in Colab only an address leads
+# there.
+OWN_LINK = re.compile(
+    r"\]\((?:\.\./|https://github\.com/[^)\s]+?/blob/[^)\s]+?/)(?=(?:book|examples|helpers)/)"
+)
 README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
+CITED = re.compile(r"^repository-code:.*$", re.MULTILINE)
 # The same without a picture, for a page that is read without a network.
 COLAB_LINK = re.compile(r"<!-- open:(\w+) -->(?:\[.*?\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -59,7 +66,7 @@ def is_course(folder):  # neither half a clone nor another project, whose helper
 url, here = "ADDRESS", Path.cwd()
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 {url}")
+    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b BRANCH {url}")
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -98,16 +105,22 @@ def colab(entry: str, course: Course) -> str:
     return f"https://colab.research.google.com/github/{home}/blob/{course.branch}/{entry}.ipynb"
 
 
+def files_address(course: Course) -> str:
+    """Where the course's files can be read, for a notebook that is opened alone."""
+    return f"{course.repository}/blob/{course.branch}/"
+
+
 def book_address(course: Course) -> str:
-    """Where the pages of words are, the glossary among them, for a notebook opened alone."""
-    return f"{course.repository}/blob/{course.branch}/book/"
+    """Where the pages of words are, the glossary among them."""
+    return f"{files_address(course)}book/"
 
 
 def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     needs_lightning = re.search(r"^(?:from|import) pytorch_lightning", code, re.MULTILINE)
-    return SETUP.replace("ADDRESS", course.repository) + LIGHTNING * bool(needs_lightning)
+    plain = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
+    return plain + LIGHTNING * bool(needs_lightning)
 
 
 def framed_page(text: str, course: Course) -> str:
@@ -129,7 +142,8 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     """The texts that the .py and the .ipynb of a chapter should have.
 
     Raises:
-        UserError: the chapter has no .py, or no place for badges and set-up cell.
+        UserError: the chapter has no .py, or no place for badges and set-up cell, or somebody
+            worked in the .ipynb.
     """
     if not chapter.pair.exists():
         raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
@@ -145,7 +159,7 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
         if cell.cell_type == "markdown":
             text = BADGES.sub(lambda _: block, cell.source)
             text = text.replace(SHORT_LINK, f"]({book_address(course)}glossary.md#")
-            cell.source = fill(BOOK_LINK.sub(f"]({book_address(course)}", text), results)
+            cell.source = fill(OWN_LINK.sub(f"]({files_address(course)}", text), results)
     notebook.metadata["kernelspec"] = KERNEL
     pair = pair_text(notebook, course)
     for cell in notebook.cells:
@@ -153,6 +167,11 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
             cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
     if chapter.notebook.exists():
         stored = read_notebook(chapter.notebook)
+        if is_edited(stored) and source_digest(stored) != source_digest(notebook):
+            raise UserError(
+                f"{chapter.entry}.ipynb was edited, and its .py says something else. So that no "
+                f"work is lost, copy it to another folder, then: git restore {chapter.entry}.ipynb"
+            )
         notebook = combine_inputs_with_outputs(notebook, stored)
         if "course" in stored.metadata:
             notebook.metadata["course"] = stored.metadata["course"]
@@ -189,6 +208,10 @@ def wanted(course: Course) -> dict[Path, str]:
     for chapter in course.chapters():
         chapters[chapter], texts[chapter.notebook] = framed(chapter, course)
         texts[chapter.pair] = chapters[chapter]
+    citation = course.root / "CITATION.cff"
+    if citation.exists():
+        line = f'repository-code: "{course.repository}"'
+        texts[citation] = CITED.sub(line, citation.read_text(encoding="utf-8"))
     results = read_results(course)
     for path in (course.root / "README.md", *sorted(course.book.glob("*.md"))):
         if path.exists():

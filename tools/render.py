@@ -10,9 +10,18 @@ looked for. Then the recorded numbers are put into the text.
 import argparse
 import os
 
+from helpers.errors import UserError
 from helpers.notebook import add_numbers
 from tools import frame
-from tools.course import Course, code_digest, notebook_text, run_tool, write_if_changed
+from tools.course import (
+    Course,
+    code_digest,
+    notebook_text,
+    read_notebook,
+    run_tool,
+    source_digest,
+    write_if_changed,
+)
 from tools.execute import complaints, run
 
 
@@ -28,6 +37,8 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     warned = False
     for chapter in chapters:
         notebook, seconds = run(chapter, environment)
+        if source_digest(read_notebook(chapter.notebook)) != source_digest(notebook):
+            raise UserError(f"{chapter.entry}.ipynb was edited while it ran: nothing is stored")
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
         add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds)

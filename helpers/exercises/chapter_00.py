@@ -180,5 +180,10 @@ def distances(function: Callable[[Tensor, Tensor], Tensor]) -> str:
         not _same(found, (a[:, None] - b).sum(dim=2).abs()),
         "differences of both signs cancel each other: square them before you add up",
     )
+    other_axis = ((a[:, None] - b) ** 2).sum(dim=1)
+    expect(
+        not _same(found, other_axis) and not _same(found, other_axis.sqrt()),
+        "you added up over the points of b: which axis holds the coordinates?",
+    )
     expect(_same(found, wanted), "these are not the distances")
     return "N × 1 × D against 1 × M × D: every point of a meets every point of b"

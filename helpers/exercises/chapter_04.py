@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LinearLR
 
-from helpers.exercises.grading import NotTried, Wrong, as_number, as_tensor, ask, exercise, expect
+from helpers.exercises.grading import (
+    Wrong,
+    as_number,
+    as_tensor,
+    ask,
+    exercise,
+    expect,
+    expect_result,
+)
 from helpers.plots import COLOURS, WIDTH
 
 Rule = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
@@ -199,12 +207,10 @@ def train_one_epoch(loop: Callable[..., Sequence[float]]) -> str:
         found = loop(model, loader, optimizer, scheduler)
         wrong = {kind: _epoch(kind) for kind in ("no zero_grad", "scheduler first", "no scheduler")}
     weights = model.weight.detach()
-    moved = not torch.equal(weights, before)
-    if found is None or found is ...:
-        if moved:
-            raise Wrong("the weights moved, but nothing is returned: return the list of rates")
-        raise NotTried
-    expect(moved, "no weight has moved: does the optimizer make its step?")
+    expect_result(found, loop, "nothing is returned: return the list of rates")
+    expect(
+        not torch.equal(weights, before), "no weight has moved: does the optimizer make its step?"
+    )
     expect(
         not near(weights, wrong["no zero_grad"][1]),
         "gradients of earlier batches count again: call optimizer.zero_grad()",
@@ -320,12 +326,8 @@ def best_loss(rule: Rule) -> float:
     for lr in RATES:
         w, memory = START.clone(), {}
         for _ in range(200):
-            given = w.clone()
-            found = rule(given, CURVATURES * w, memory, lr)
-            if found is None or found is ...:
-                if torch.equal(given, w):
-                    raise NotTried
-                raise Wrong("return the new weights, also when you change w in place")
+            found = rule(w.clone(), CURVATURES * w, memory, lr)
+            expect_result(found, rule, "return the new weights, also when you change w in place")
             if not isinstance(found, Tensor) or found.shape != w.shape:
                 raise Wrong("return one tensor, the new weights, of the shape of w")
             w = found.detach().clone()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from helpers.exercises.grading import NotTried, ask, exercise, expect
+from helpers.exercises.grading import NotTried, ask, exercise, expect, expect_result, is_empty
 from helpers.lit import quiet_lightning
 
 Batch = tuple[Tensor, Tensor]
@@ -93,23 +93,23 @@ def _fit(
         raise RuntimeError("the training was interrupted instead of stopped") from end
 
 
-def _is_empty(function: Callable[..., Any]) -> bool:
-    """Whether a method still has nothing but dots in it."""
-    code = getattr(function, "__code__", None)
-    return code is not None and not code.co_names and set(code.co_consts) <= {None, ...}
-
-
 @exercise("5.1")
 def training_step(module_class: Any) -> str:
     expect(inspect.isclass(module_class), "give the class itself: Smoothed, without brackets")
-    if _is_empty(module_class.training_step):
-        raise NotTried
     module = module_class(_network())
     module.log = module.log_dict = lambda *_, **__: None
     images, labels = _batches(1)[0]
-    found = module.training_step((images, labels), 0)
-    expect(
-        found is not None,
+    try:
+        found = module.training_step((images, labels), 0)
+    except ValueError as error:
+        expect(
+            "to unpack" not in str(error),
+            "`batch` is one batch, a pair: `images, labels = batch`, no loop",
+        )
+        raise
+    expect_result(
+        found,
+        module.training_step,
         "nothing is returned. Lightning would skip the batch, with a warning only: return the loss",
     )
     found = found.get("loss") if isinstance(found, dict) else found
@@ -213,9 +213,8 @@ def order_of_hooks(order: Any) -> str:
     return "just as they ran in a training a moment ago"
 
 
-def _loader(given: Any, name: str) -> DataLoader[Any]:
-    if given is None:
-        raise NotTried
+def _loader(method: Callable[[], Any]) -> DataLoader[Any]:
+    given, name = ask(method), method.__name__
     expect(not isinstance(given, Dataset), f"{name} returns a data set: wrap it into a DataLoader")
     expect(isinstance(given, DataLoader), f"{name} should return a DataLoader")
     return given
@@ -224,14 +223,20 @@ def _loader(given: Any, name: str) -> DataLoader[Any]:
 @exercise("5.3")
 def data_module(module_class: Any) -> str:
     expect(inspect.isclass(module_class), "give the class itself: TensorData, without brackets")
-    count, size = 50, 8
+    count = 50
     images = torch.arange(count).float().reshape(count, 1, 1, 1)
     labels = torch.arange(count)
-    module = module_class(images, labels, size)
+    for size in (8, 15):
+        _expect_parts(module_class(images, labels, size), count, size)
+    return "training is shuffled, validation is not, and no image is in both"
+
+
+def _expect_parts(module: pl.LightningDataModule, count: int, size: int) -> None:
+    """That the data module of `count` images makes the right batches, of `size`."""
     module.prepare_data()
     module.setup("fit")
-    train = _loader(module.train_dataloader(), "train_dataloader")
-    val = _loader(module.val_dataloader(), "val_dataloader")
+    train = _loader(module.train_dataloader)
+    val = _loader(module.val_dataloader)
 
     def seen(loader: DataLoader[Any]) -> list[int]:
         batches = [*loader]
@@ -268,7 +273,6 @@ def data_module(module_class: Any) -> str:
     expect(first != second, "every epoch has the same order: let the DataLoader shuffle")
     expect(held != sorted(held, reverse=True) and held == sorted(held), "validation is shuffled")
     expect(held == [*range(40, 50)], "the last 20 % are for validation; some are missing")
-    return "training is shuffled, validation is not, and no image is in both"
 
 
 def _gradient_norms(batches: Sequence[Batch]) -> tuple[dict[str, list[float]], nn.Module]:
@@ -313,7 +317,10 @@ def _own_hooks(callback_class: Any) -> list[str]:
 @exercise("5.4")
 def gradient_norm(callback_class: Any) -> str:
     expect(inspect.isclass(callback_class), "give the class itself: GradientNorm, no brackets")
-    if not _own_hooks(callback_class):
+    hooks = _own_hooks(callback_class)
+    if hooks and all(is_empty(getattr(callback_class, name)) for name in hooks):
+        raise NotTried
+    if not hooks:
         extra = set(vars(callback_class)) - {"__init__", "norms"}
         if all(name.startswith("__") or name.startswith("_") for name in extra):
             raise NotTried
@@ -355,7 +362,7 @@ def gradient_norm(callback_class: Any) -> str:
 def stop_when_lost(callback_class: Any) -> str:
     expect(inspect.isclass(callback_class), "give the class itself: StopWhenLost, no brackets")
     hooks = _own_hooks(callback_class)
-    if all(_is_empty(getattr(callback_class, name)) for name in hooks):
+    if all(is_empty(getattr(callback_class, name)) for name in hooks):
         raise NotTried
     batches = _batches(8)
 
@@ -369,7 +376,8 @@ def stop_when_lost(callback_class: Any) -> str:
     first = steps({2: math.nan})
     expect(
         first != everything,
-        "a loss of nan went unnoticed. Mind that nan == nan is False: ask torch.isnan or isfinite",
+        "a loss of nan went unnoticed. Mind that nan == nan is False: ask torch.isnan or isfinite. "
+        "Or nothing was stopped: `trainer.should_stop = True`",
     )
     expect(
         first != len(batches),
@@ -547,8 +555,22 @@ def accumulate(function: Any, equality: Any) -> str:
     expect(same(found, right), "these are not the gradients of the mean loss over the whole batch")
     # A second call has to find the same: what is left of the first must not count.
     again = function(model, images, labels, 4)
+    sizes: list[int] = []
+    backwards: list[Tensor] = []
+    model[0].register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    model[-1].bias.register_post_accumulate_grad_hook(backwards.append)
     again = function(model, images, labels, 4)
     expect(same([g.detach() for g in again], right), "zero_grad is missing before the first part")
+    expect(
+        max(sizes, default=0) <= 4,
+        f"the gradients are right, but {max(sizes, default=0)} images went through the model at "
+        "once: cut them into parts of at most `size`",
+    )
+    expect(
+        len(backwards) >= 3,
+        "the gradients are right, but call `backward` for each part: one for several parts keeps "
+        "all of them in memory",
+    )
     said = str(equality).strip().strip(".").lower()
     expect(
         said in ("bit for bit", "up to rounding", "not at all"),
@@ -625,8 +647,7 @@ def full_parity(function: Any) -> str:
     model, batches = _small_cnn(), _batches(5)
     start = copy.deepcopy(model.state_dict())
     found = function(model)
-    if found is None or found is ...:
-        raise NotTried
+    expect_result(found, function)
     expect(
         isinstance(found, tuple | list) and len(found) == 2,
         "return two things: the module and the dict of arguments",

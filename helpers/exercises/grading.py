@@ -12,7 +12,9 @@ stops at the first `expect` that does not hold, whose hint names the likely mist
 """
 
 import copy
+import dis
 import importlib
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -63,18 +65,42 @@ def expect(condition: object, hint: str) -> None:
         raise Wrong(hint)
 
 
+NO_WORK = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+
+
+def is_empty(function: Callable[..., Any]) -> bool:
+    """Whether a function or method still has nothing but dots in it."""
+    if not hasattr(function, "__code__"):
+        return False
+    return all(step.opname in NO_WORK for step in dis.get_instructions(function))
+
+
+def expect_result(found: Any, function: Callable[..., Any], hint: str = "") -> None:
+    """Go on if `function`, which the reader wrote, returned something: `found`.
+
+    Raises:
+        NotTried: it returned nothing, since there is nothing in it.
+        Wrong: it does something and returns nothing; `hint` says more about it than usual.
+    """
+    if found is None or found is ...:
+        if is_empty(function):
+            raise NotTried
+        name = getattr(function, "__name__", "")
+        whose = f"`{name}`" if name.isidentifier() else "your function"
+        raise Wrong(hint or f"{whose} gives nothing back: end it with `return …`")
+
+
 def ask(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call what the reader wrote, with copies: it may change what it gets.
 
     Raises:
-        NotTried: it returned nothing.
-        Wrong: it is no function.
+        NotTried: there is nothing in it.
+        Wrong: it is no function, or it returned nothing.
     """
     if not callable(function):
         raise Wrong("give the function itself, without calling it")
     found = function(*(copy.deepcopy(argument) for argument in arguments))
-    if found is None or found is ...:
-        raise NotTried
+    expect_result(found, function)
     return found
 
 
@@ -108,6 +134,26 @@ def module_of(number: str) -> str:
     return f"chapter_{int(part):02d}" if part.isdecimal() else part
 
 
+# What PyTorch says (a pattern) -> the same for somebody who sees it for the first time.
+PLAIN = {
+    "^Subtraction.* bool tensor": (
+        "PyTorch does not subtract True and False: write `float(c == label)` for one of them, "
+        "`.float()` for a tensor of them"
+    ),
+    "target dtype": "labels have to be of the type int64: `.long()` first",
+    r"unsigned char|\bByte\b": "uint8 pixels, whole numbers up to 255: `.float()` first",
+    "floating.point": "these are whole numbers: `.float()` first",
+}
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong in the reader's code, in one line."""
+    said = " ".join(str(error).split()) or "without a message"
+    if isinstance(error, RuntimeError):  # PyTorch's; NotImplementedError is one of them
+        said = next((plain for pattern, plain in PLAIN.items() if re.search(pattern, said)), said)
+    return f"your code stopped with {type(error).__name__}: {said}"
+
+
 def verdict(number: str, *answers: Any) -> Verdict:
     """Judge an answer. Whatever its code raises becomes a hint, never a traceback.
 
@@ -126,8 +172,7 @@ def verdict(number: str, *answers: Any) -> Verdict:
     except Wrong as hint:
         return Verdict(WRONG, str(hint))
     except Exception as error:
-        reason = " ".join(str(error).split()) or "without a message"
-        return Verdict(WRONG, f"your code stopped with {type(error).__name__}: {reason}")
+        return Verdict(WRONG, _reason(error))
 
 
 def grade(number: str, *answers: Any) -> None:

@@ -117,7 +117,7 @@ def frozen_in_every_mode(kind: Callable[[nn.Module, int, int], nn.Module]) -> st
     expect(isinstance(model, nn.Module), "a class of nn.Module is wanted")
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     model.train()
-    logits = ask(lambda images: model(images), torch.rand(8, 3, 32, 32))
+    logits = ask(model.forward, torch.rand(8, 3, 32, 32))
     expect(tuple(logits.shape) == (8, 2), f"logits of shape {tuple(logits.shape)}, not (8, 2)")
     expect(logits.requires_grad, "no gradient reaches the head: only the backbone runs in no_grad")
     logits.sum().backward()

@@ -36,6 +36,10 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "at least 128": ("def ink(images): return (images >= 128).sum(dim=(1, 2, 3))", "exactly"),
         "dark pixels": ("def ink(images): return (images <= 128).sum(dim=(1, 2, 3))", "dark"),
+        "prints": (
+            "def ink(images): print((images > 128).sum(dim=(1, 2, 3)))",
+            "`ink` gives nothing back: end it with `return …`",
+        ),
         "a mask": ("def ink(images): return images > 128", "the shape 5 is wanted"),
     },
     "0.3": {
@@ -77,7 +81,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "stays uint8": (
             "def weighted_sums(images, weights): return images.flatten(1) @ weights.T",
-            "stopped with RuntimeError",
+            "stopped with RuntimeError: uint8 pixels, whole numbers up to 255: `.float()` first",
         ),
         "not flattened": (
             "def weighted_sums(images, weights): return images.float() @ weights.T",
@@ -112,6 +116,14 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "cancels": (
             "def distances(a, b): return (a[:, None] - b).sum(dim=2).abs()",
             "cancel each other",
+        ),
+        "adds up over the points": (
+            "def distances(a, b): return ((a[:, None] - b) ** 2).sum(dim=1).sqrt()",
+            "which axis holds the coordinates?",
+        ),
+        "adds up over the points, without the root": (
+            "def distances(a, b): return ((a[:, None] - b) ** 2).sum(dim=1)",
+            "which axis holds the coordinates?",
         ),
         "without a new axis": (
             "def distances(a, b): return ((a - b) ** 2).sum(dim=1).sqrt()",

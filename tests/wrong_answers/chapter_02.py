@@ -73,6 +73,21 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _softmax("e = (logits / temperature).exp()", "return e / e.sum(dim=1, keepdim=True)"),
             "overflows",
         ),
+        "subtracts one maximum for all": (
+            _softmax(
+                "z = (logits - logits.max()) / temperature",
+                "return z.exp() / z.exp().sum(dim=1, keepdim=True)",
+            ),
+            "one maximum for the whole batch",
+        ),
+        "lets PyTorch do it": (
+            _softmax("return torch.softmax(logits / temperature, 1)"),
+            "PyTorch's softmax",
+        ),
+        "forgets to return": (
+            _softmax("e = (logits / temperature).exp()", "e / e.sum(dim=1, keepdim=True)"),
+            "`softmax_with_temperature` gives nothing back",
+        ),
         "returns one row": (_softmax("return logits[0].softmax(dim=0)"), "keep the shape"),
     },
     "2.2": {
@@ -97,6 +112,10 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "always subtracts 1": (_slope("(p[c] - 1) * pixels[i]"), "true class only"),
         "never subtracts 1": (_slope("p[c] * pixels[i]"), "must be subtracted"),
+        "subtracts a comparison": (
+            _slope("(p[c] - (c == label)) * pixels[i]"),
+            "PyTorch does not subtract True and False: write `float(c == label)`",
+        ),
         "returns the whole gradient": (_slope("(p[c] - wanted) * pixels"), "one number"),
     },
     "2.4": {
@@ -120,6 +139,34 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _some(KEEP, "self.images = images[keep]", NUMBERED, "self.labels = 1 - self.labels"),
             "does not belong",
         ),
+        "always 4 and 9": (
+            _some(
+                "keep = (labels == 4) | (labels == 9)",
+                "self.images = images[keep]",
+                "self.labels = (labels[keep] == 9).long()",
+            ),
+            "wrong for classes=(9, 0, 1)",
+        ),
+        "two classes only": (
+            _some(
+                "keep = (labels == classes[0]) | (labels == classes[1])",
+                "self.images = images[keep]",
+                "self.labels = (labels[keep] == classes[1]).long()",
+            ),
+            "however many there are",
+        ),
+        "numbers by size": (
+            _some(
+                KEEP,
+                "self.images = images[keep]",
+                "self.labels = torch.tensor([sorted(classes).index(n) for n in labels[keep]])",
+            ),
+            "wrong for classes=(9, 0, 1)",
+        ),
+        "forgets to return": (
+            _some(KEEP, "self.images = images[keep]", NUMBERED).replace("return len", "len"),
+            "`__len__` gives nothing back",
+        ),
         "gives the image alone": (
             _some(KEEP, "self.images = images[keep]", NUMBERED, item="self.images[i]"),
             "a pair",
@@ -137,6 +184,10 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "divide once",
         ),
         "stays in training mode": (_accuracy("pass", ADD_UP, "correct / count"), "model.eval()"),
+        "means of means in training mode": (
+            _accuracy("pass", ADD_UP, "sum(shares) / len(shares)"),
+            "two things: call model.eval()",
+        ),
         "per cent": (_accuracy("model.eval()", ADD_UP, "100 * correct / count"), "in per cent"),
         "counts": (_accuracy("model.eval()", ADD_UP, "correct"), "divide by how many"),
         "only the last batch": (
@@ -167,7 +218,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "mixes up the slow ones": (
             "causes = {'A': 'zero_grad', 'B': 'fine', 'C': 'rate', 'D': 'softmax'}",
-            "know by heart",
+            "well below 2.30",
         ),
         "writes something else": (
             "causes = {'A': 'no zero_grad', 'B': 'fine', 'C': 'softmax', 'D': 'rate'}",

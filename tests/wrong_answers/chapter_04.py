@@ -149,6 +149,14 @@ def train_one_epoch(model, loader, optimizer, scheduler):
 """,
             "before the optimizer",
         ),
+        "forgets to return": (
+            """
+def train_one_epoch(model, loader, optimizer, scheduler):
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+""",
+            "return the list of rates",
+        ),
         "forgets zero_grad": (
             """
 def train_one_epoch(model, loader, optimizer, scheduler):

@@ -132,11 +132,22 @@ def port(model):
 """
 
 
+ACCUMULATED = """
+    model.zero_grad()
+    for part, truth in zip(images.split(size), labels.split(size)):
+        loss = F.cross_entropy(model(part), truth)
+        (loss * len(part) / len(images)).backward()
+"""
+
 WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     "5.1": {
         "forgets to return": (
             _step("F.cross_entropy(logits, labels, label_smoothing=0.1)"),
             "nothing is returned",
+        ),
+        "a loop over one batch": (
+            _step("for images, labels in batch: return F.cross_entropy(logits, labels)"),
+            "`images, labels = batch`, no loop",
         ),
         "returns a number": (
             _step("return F.cross_entropy(logits, labels, label_smoothing=0.1).item()"),
@@ -234,10 +245,18 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "takes the last images": (_data(cut="10", swap=True), "these are others"),
         "ninety per cent": (_data(cut="45"), "80 % would be 40"),
         "drops the last batch": (
-            _data(train="self.train_set, 16, shuffle=True, drop_last=True"),
-            "batches of 8 were wanted",
+            _data(train="self.train_set, self.batch_size, shuffle=True, drop_last=True"),
+            "none is dropped",
         ),
         "forgets the batch size": (_data(val="self.val_set"), "batches of 8"),
+        "always the same batch size": (
+            _data(train="self.train_set, 8, shuffle=True"),
+            "batches of 15 were wanted",
+        ),
+        "forgets to return": (
+            _data().replace("return DataLoader(self.val_set", "DataLoader(self.val_set"),
+            "`val_dataloader` gives nothing back",
+        ),
         "returns the data set": (_data(loader=""), "wrap it into a DataLoader"),
         "forgets the labels": (
             _data(cut="40").replace(", self.labels[:cut]", ""),
@@ -303,6 +322,14 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _stop("trainer.should_stop = bool(outputs['loss'] == float('nan'))"),
             "nan == nan is False",
         ),
+        "does not set it": (
+            _stop("if not outputs['loss'].isfinite(): trainer.should_stop"),
+            "nothing was stopped: `trainer.should_stop = True`",
+        ),
+        "sets a name of its own": (
+            _stop("should_stop = True"),
+            "nothing was stopped: `trainer.should_stop = True`",
+        ),
         "infinity unnoticed": (
             _stop("trainer.should_stop = bool(outputs['loss'].isnan())"),
             "infinite loss went unnoticed",
@@ -340,6 +367,12 @@ class StopWhenLost(pl.Callback):
         "returns logits": (
             _answers("module = module_class.load_from_checkpoint(path).eval()", end=""),
             "take argmax",
+        ),
+        "forgets to return": (
+            _answers("module_class.load_from_checkpoint(path)", end="").replace(
+                "    with torch.no_grad():\n        return module(images)", ""
+            ),
+            "`answers_of` gives nothing back",
         ),
         "the wrong dimension": (
             _answers(
@@ -414,6 +447,19 @@ class StopWhenLost(pl.Callback):
             ),
             "zero_grad is missing",
         ),
+        "the whole batch at once": (
+            _parts("    model.zero_grad()\n    F.cross_entropy(model(images), labels).backward()"),
+            "10 images went through the model at once",
+        ),
+        "one backward at the end": (
+            _parts(
+                "    model.zero_grad()\n    total = 0.0\n"
+                "    for part, truth in zip(images.split(size), labels.split(size)):\n"
+                "        total += F.cross_entropy(model(part), truth, reduction='sum')\n"
+                "    (total / len(images)).backward()"
+            ),
+            "call `backward` for each part",
+        ),
         "takes the sum": (
             _parts(
                 "    model.zero_grad()\n"
@@ -423,17 +469,11 @@ class StopWhenLost(pl.Callback):
             "gradient of the sum",
         ),
         "says bit for bit": (
-            _parts(
-                "    model.zero_grad()\n    F.cross_entropy(model(images), labels).backward()",
-                "bit for bit",
-            ),
+            _parts(ACCUMULATED, "bit for bit"),
             "the last bits may differ",
         ),
         "says not at all": (
-            _parts(
-                "    model.zero_grad()\n    F.cross_entropy(model(images), labels).backward()",
-                "not at all",
-            ),
+            _parts(ACCUMULATED, "not at all"),
             "print the largest difference",
         ),
     },
@@ -461,6 +501,10 @@ class StopWhenLost(pl.Callback):
         "forgets interval and clipping": (
             _port(schedule="[optimizer], [schedule]", arguments='{"max_epochs": 2}'),
             "both are missing",
+        ),
+        "forgets to return": (
+            "def port(model):\n    module = pl.LightningModule()",
+            "`port` gives nothing back",
         ),
         "returns the module alone": (
             "def port(model):\n    return pl.LightningModule()",

@@ -137,6 +137,10 @@ WRONG_ANSWERS = {
             _frozen(FORWARD, "super().train(); self.backbone.eval(); return self"),
             "mode",
         ),
+        "forward returns nothing": (
+            _frozen("self.head(self.backbone(images))", TRAIN),
+            "`forward` gives nothing back",
+        ),
         "no logits": (_frozen("return self.backbone(images)", TRAIN), "shape"),
     },
 }
