@@ -1,5 +1,5 @@
 // Slide a 3 x 3 kernel over a digit (chapter 3). The picture above it is what stays without scripts.
-const SIDE = 28, SCALE = 6;
+const SIDE = 28, SCALE = 7;
 const KERNELS = {
   "vertical edges": [-1, 0, 1, -2, 0, 2, -1, 0, 1],
   "horizontal edges": [-1, -2, -1, 0, 0, 0, 1, 2, 1],
