@@ -375,6 +375,7 @@ for axis, name, output in zip(axes, ("before", "after"), (before, after)):
 axes[0].set_ylabel("of these are right (%)")
 plt.show()
 errors = [100 * calibration_error(output, test_labels) for output in (before, after)]
+confirm(T > 1, "the network was too sure")
 confirm(errors[1] < errors[0], "the temperature lowers the calibration error on test")
 record("mistakes.calibration", temperature=T, before=errors[0], after=errors[1])
 
