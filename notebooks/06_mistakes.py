@@ -187,7 +187,7 @@ axes[1].set_title("confused classes side by side")
 plt.show()
 
 # %% [markdown]
-# The colour shows mistakes only, so that the diagonal does not outshine them. In the sorted matrix they gather in blocks near the diagonal. Nobody told the network that there are animals and vehicles, but its mistakes know: the animals stand in one block, the vehicles in another, and birds and airplanes meet at the border. Cats and dogs are taken for each other most of all.
+# The colour shows mistakes only, so that the diagonal does not outshine them. In the sorted matrix they gather in blocks near the diagonal. Nobody told the network that there are animals and vehicles, but its mistakes know: the animals stand in one block, the vehicles in another, and birds and planes meet at the border. Cats and dogs are taken for each other most of all.
 #
 # Read a row to learn *what happens to cats*. To learn *what an answer "cat" is worth*, read the column, divided by its own sum. These are two questions, and each has a name: **[recall](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#recall)** is the share of a class that is found, **[precision](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#precision)** the share of an answer that is right.
 
@@ -626,11 +626,17 @@ def attack(model, data, images, labels, epsilon):
 
 # %%
 victims = cifar10.val[:ATTACKED]
+torch.manual_seed(0)
+signs = 2 * torch.randint(0, 2, victims.images.shape) - 1
 for steps in (0, 1, 2, 4, 8):
-    images = attack(network, cifar10, victims.images, victims.labels, steps / 255)
-    found = logits_of(network, cifar10, images).argmax(dim=1)
-    right = 100 * (found == victims.labels).float().mean()
-    print(f"each pixel changed by at most {steps} of 255: {right:.1f} % right")
+    attacked = attack(network, cifar10, victims.images, victims.labels, steps / 255)
+    noisy = (victims.images + steps * signs).clamp(0, 255).byte()
+    print(f"changed by at most {steps} of 255:", end="")
+    for name, images in (("attacked", attacked), ("random signs", noisy)):
+        found = logits_of(network, cifar10, images).argmax(dim=1)
+        right = 100 * (found == victims.labels).float().mean()
+        print(f"  {name} {right:.1f} % right", end="")
+    print()
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A photograph, the change magnified, and the changed photograph, which looks the same; above both the network's answer, which has become wrong."}}
 # @title Drawing: one photograph, attacked
@@ -651,7 +657,7 @@ axes[1].set_title("the change, magnified", fontsize=10)
 plt.show()
 
 # %% [markdown]
-# You see hardly any difference, and the network sees another class. It works because thousands of pixels push in the same direction at once. Noise of the same size, with random signs, does little: its pushes cancel. (Try it: replace the sign of the gradient by a random one.) So certainty says nothing against an opponent.
+# You see hardly any difference, and the network sees another class. It works because thousands of pixels push in the same direction at once. Noise of the same size, with random signs, does far less: its pushes cancel. So certainty says nothing against an opponent.
 #
 # ## What went wrong, and why
 #
