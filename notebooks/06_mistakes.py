@@ -155,7 +155,7 @@ for truth, answer in zip(labels, answers):
     counts[truth, answer] += 1
 shares = counts / counts.sum(dim=1, keepdim=True)  # each row adds up to 1
 
-distance = (1 - shares - shares.T).fill_diagonal_(0)  # much confused: near
+distance = (1 - (shares + shares.T)).fill_diagonal_(0)  # confused means near
 tree = linkage(squareform(distance), "average", optimal_ordering=True)
 order = leaves_list(tree)
 
