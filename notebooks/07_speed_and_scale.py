@@ -105,8 +105,8 @@ with FlopCounterMode(display=False) as counter:
     loss.backward()
 flop = counter.get_total_flops() / 32
 print(
-    f"forward {forward_flop / 1e6:.0f}.0 MFLOP an image, "
-    f"forward and backward {flop / 1e6:.0f}.0 MFLOP"
+    f"forward {forward_flop / 1e6:.1f} MFLOP an image, "
+    f"forward and backward {flop / 1e6:.1f} MFLOP"
 )
 confirm(
     2.5 < flop / forward_flop < 3.1,
@@ -252,7 +252,7 @@ show(
 def milliseconds_per_batch(batches):
     """Median time to get a batch, without any training."""
     times, iterator = [], iter(batches)
-    for _ in range(budget(full=100, fast=10)):
+    for _ in range(min(len(batches), budget(full=100, fast=10))):
         started = time.perf_counter()
         next(iterator)
         times.append(1000 * (time.perf_counter() - started))
