@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.07.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.07.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
