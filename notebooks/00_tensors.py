@@ -25,7 +25,7 @@
 #
 # **Before you start**: some Python: lists, loops, functions, and for the later chapters what a class is. If you know NumPy, try the exercises first. If they are easy, go on to chapter 1.
 #
-# **Time**: read about ten minutes; exercises and quiz about thirty more. The full run takes <!-- result:chapters.00.full_seconds|seconds -->4 s<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.00.fast_seconds|seconds -->?<!-- /result -->.
+# **Time**: read about ten minutes; exercises and quiz about thirty more. The full run takes <!-- result:chapters.00.full_seconds|seconds -->4 s<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.00.fast_seconds|seconds -->4 s<!-- /result -->.
 #
 # **The question**: how do you tell a computer to do the same thing to thousands of numbers at once, without a loop?
 

@@ -26,7 +26,7 @@
 #
 # **Before you start**: some Python, classes included, and the short page on [tensors](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#tensor) before this one. No knowledge of deep learning is needed.
 #
-# **Time**: read about 30 minutes; exercises and quiz about an hour more. The full run takes <!-- result:chapters.01.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->12 s<!-- /result -->.
+# **Time**: read about 30 minutes; exercises and quiz about an hour more. The full run takes <!-- result:chapters.01.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.01.fast_seconds|seconds -->13 s<!-- /result -->.
 #
 # **The question**: what does a computer see when it looks at an image, and what must we know about a [data set](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#data-set) before we train on it?
 

@@ -26,7 +26,7 @@
 #
 # **Before you start**: chapter 1, and the page on tensors before it. You should know what a tensor of images is, and why there are three splits.
 #
-# **Time**: read about 45 minutes, exercises and quiz about an hour more. The full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->19 s<!-- /result -->.
+# **Time**: read about 45 minutes, exercises and quiz about an hour more. The full run takes <!-- result:chapters.02.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.02.fast_seconds|seconds -->22 s<!-- /result -->.
 #
 # **The question**: how far does one weighted sum of pixels per class go, and how are its [weights](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight) found?
 

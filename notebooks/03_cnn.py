@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapter 2. You should know what logits, softmax and cross-entropy are, and have written an `nn.Module` and a training loop.
 #
-# **Time**: about 60 minutes to read, and 60 to 90 more for exercises and quiz. The full run takes <!-- result:chapters.03.full_seconds|minutes -->7 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->50 s<!-- /result -->.
+# **Time**: about 60 minutes to read, and 60 to 90 more for exercises and quiz. The full run takes <!-- result:chapters.03.full_seconds|minutes -->7 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.03.fast_seconds|seconds -->31 s<!-- /result -->.
 #
 # **The question**: the linear model treats an image as a list of numbers and forgets which pixels are neighbours. What do we gain if we do not forget?
 

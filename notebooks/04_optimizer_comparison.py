@@ -26,7 +26,7 @@
 #
 # **Before you start**: chapters 2 and 3. You should know the training loop, and what a gradient is.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 40 more; the full run takes <!-- result:chapters.04.full_seconds|minutes -->5 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->30 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 40 more; the full run takes <!-- result:chapters.04.full_seconds|minutes -->5 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.04.fast_seconds|seconds -->26 s<!-- /result -->.
 #
 # **The question**: which optimizer should I use, and at which learning rate?
 
