@@ -35,7 +35,7 @@ FLAGS = (
     "--augment --device cpu --quiet"
 ).split()
 EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")  # the others are times
-RANDOM_KILLS = 20
+RANDOM_KILLS = 12
 MOMENTS = random.Random(7)
 LONGEST = 100  # seconds; a run that takes longer hangs, and is ended by an alarm
 
