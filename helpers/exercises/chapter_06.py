@@ -165,19 +165,22 @@ def targeted(function: Callable[[nn.Module, Tensor, Tensor, float], Tensor]) -> 
 
 @exercise("6.6")
 def cheapest_threshold(function: Callable[[Tensor, Tensor, float, float], float]) -> str:
-    def cost(threshold: float, logits: Tensor, labels: Tensor, wrong: float, ask: float) -> float:
-        certainty, answers = logits.softmax(dim=1).max(dim=1)
-        given, mistaken = certainty >= threshold, answers != labels
-        return (wrong * (given & mistaken).float() + ask * (~given).float()).mean().item()
+    logits, labels = _answers(20_000, seed=11, factor=TOO_SURE)
+    certainty, answers = logits.softmax(dim=1).max(dim=1)
+    mistaken = answers != labels
 
-    fresh = _answers(20_000, seed=11, factor=TOO_SURE)
+    def cost(threshold: float, wrong: float, person: float) -> float:
+        given = certainty >= threshold
+        mistakes = (given & mistaken).sum().item()
+        return (wrong * mistakes + person * (len(given) - given.sum().item())) / len(given)
+
     ratios = []
     for wrong, person in ((10.0, 1.0), (4.0, 1.0), (1.0, 2.0)):
         known = _answers(5_000, seed=10, factor=TOO_SURE)
         given = as_number(ask(function, *known, wrong, person), "a threshold")
-        paid = cost(given, *fresh, wrong, person)
+        paid = cost(given, wrong, person)
         grid = [*torch.linspace(0, 1, 501).tolist(), 0.9995, 0.9999, 1.1]
-        best = min(cost(threshold, *fresh, wrong, person) for threshold in grid)
+        best = min(cost(threshold, wrong, person) for threshold in grid)
         prices = f"with wrong = {wrong:g} and ask = {person:g}"
         formula = 1 - person / wrong
         expect(
