@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from helpers.data.batches import ImageData
 from helpers.errors import RunError, printable
-from helpers.files import write_atomically
+from helpers.files import can_lock, write_atomically
 from helpers.training import COLUMNS, EXPLODED_LOSS
 
 CONFIG, DATA, METRICS, RESULT = "config.json", "data.json", "metrics.csv", "result.json"
@@ -115,12 +115,13 @@ class RunFolder:
     def _acquire(self) -> None:
         try:
             self.lock.acquire()
-        except Timeout as error:
-            raise RunError(
-                f"run folder {self.path} is in use by another process: wait for it, or stop it"
-            ) from error
-        except (NotImplementedError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+        except (Timeout, NotImplementedError, OSError) as error:
+            if isinstance(error, Timeout) and can_lock(self.path):
+                raise RunError(
+                    f"run folder {self.path} is in use by another process: wait for it, or stop it"
+                ) from error
+            refused = isinstance(error, Timeout | NotImplementedError) or error.errno in NO_LOCKS
+            if not refused:
                 raise
             warnings.warn(
                 f"{self.path}: files cannot be locked here: take care that only one program uses "

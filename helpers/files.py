@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,26 @@ from helpers.errors import UserError, printable
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds: a virus scanner or a spreadsheet lets go soon
 LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}  # what `fsync` says when bytes were lost
+
+
+def can_lock(folder: Path) -> bool:
+    """Whether files in `folder` can be locked, which some network drives refuse.
+
+    filelock before its version 4 takes that for a lock of another process, and waits for it.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows can
+            return True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:

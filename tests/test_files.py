@@ -7,10 +7,12 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock, Timeout
 
+from commands.folder import RunFolder
 from helpers import files
-from helpers.errors import UserError
-from helpers.files import user_path, write_atomically
+from helpers.errors import RunError, UserError
+from helpers.files import can_lock, user_path, write_atomically
 
 
 def write(path, content):
@@ -94,3 +96,25 @@ def test_paths_that_people_type(tmp_path, monkeypatch):
     for text, word in (("", "empty"), (" ", "empty"), ("~nobody-at-all/x", "home")):
         with pytest.raises(UserError, match=f"--out: .*{word}"):
             user_path(text, "--out")
+
+
+@pytest.mark.parametrize("refusal", [Timeout("the lock"), OSError(errno.ENOLCK, "No locks")])
+def test_a_drive_that_refuses_locks_is_no_run_in_use(refusal, tmp_path, monkeypatch):
+    """filelock 3 says `Timeout` there, filelock 4 hands on the error."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def acquire(*_, **__):
+        raise refusal
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    assert can_lock(tmp_path)
+    if isinstance(refusal, Timeout):
+        with pytest.raises(RunError, match="in use"):
+            RunFolder(tmp_path / "held").create({}, {})
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refuse)
+    assert not can_lock(tmp_path)
+    with pytest.warns(UserWarning, match="cannot be locked"):
+        RunFolder(tmp_path / "run").create({}, {})
+    assert (tmp_path / "run" / "config.json").exists()

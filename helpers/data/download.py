@@ -12,7 +12,6 @@ import io
 import pickle
 import ssl
 import tarfile
-import tempfile
 import warnings
 from http.client import HTTPException, responses
 from pathlib import Path, PurePosixPath
@@ -27,6 +26,7 @@ from torchvision.datasets import CIFAR10, MNIST
 
 from helpers.data import npz
 from helpers.errors import printable
+from helpers.files import can_lock
 from helpers.progress import download_bar
 
 OPEN_SECONDS = 8.0  # until the first byte: name, connection and header, together
@@ -54,11 +54,12 @@ def provide(name: str, folder: Path, story: str = "") -> tuple[npz.Arrays, str]:
     path, shape = folder / f"{name}.npz", npz.IMAGE_SHAPES[name]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()  # lest we download and then cannot write
+        lockable = can_lock(folder)  # fails here, lest we download and then cannot write
         with contextlib.ExitStack() as stack:
             # Where nothing can be locked, or the lock is never free, each downloads: no harm done.
-            with contextlib.suppress(OSError, NotImplementedError):
-                stack.enter_context(filelock.FileLock(folder / f".{name}.lock", timeout=3600))
+            if lockable:
+                with contextlib.suppress(OSError, NotImplementedError):
+                    stack.enter_context(filelock.FileLock(folder / f".{name}.lock", timeout=3600))
             try:
                 # Again, now that nobody else is writing: the process before us may have made it.
                 return npz.read_prepared(path, shape)
