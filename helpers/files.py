@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and the paths that people type."""
 
 import errno
+import importlib
 import os
 import secrets
 import shutil
@@ -27,7 +28,7 @@ def can_lock(folder: Path) -> bool:
     """
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            import fcntl
+            fcntl = importlib.import_module("fcntl")
         except ImportError:  # Windows can
             return True
         try:

@@ -187,7 +187,7 @@ axes[1].set_title("confused classes side by side")
 plt.show()
 
 # %% [markdown]
-# The colour shows mistakes only, so that the diagonal does not outshine them. In the sorted matrix they gather in blocks near the diagonal. Nobody told the network that there are animals and vehicles, but its mistakes know: the animals stand in one block, the vehicles in another. Between the blocks, birds and airplanes are confused most. Cats and dogs are taken for each other most of all.
+# The colour shows mistakes only, so that the diagonal does not outshine them. In the sorted matrix they gather in blocks near the diagonal. Nobody told the network that there are animals and vehicles, but its mistakes know: the animals stand in one block, the vehicles in another. Between the blocks, birds and planes are confused most. Cats and dogs are taken for each other most of all.
 #
 # Read a row to learn *what happens to cats*. To learn *what an answer "cat" is worth*, read the column, divided by its own sum. These are two questions, and each has a name: **[recall](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#recall)** is the share of a class that is found, **[precision](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#precision)** the share of an answer that is right.
 
