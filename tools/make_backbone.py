@@ -5,7 +5,6 @@ two, which the page on your own images uses as a reader's pictures. Needs the fu
 takes about twelve minutes on one core of a busy machine; writes `helpers/backbone/`.
 """
 
-import io
 import json
 import time
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from commands.folder import description, save_checkpoint
 from helpers.data import ImageData, Split, load
 from helpers.data.load import channel_statistics
 from helpers.files import write_atomically
@@ -83,17 +83,6 @@ def make(data: ImageData, config: TrainingConfig, folder: Path) -> None:
         for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(weights)  # what is measured is what is stored
-    content = {
-        "model": weights,
-        "model_name": MODEL,
-        "size": SIZE,
-        "image_shape": list(data.image_shape),
-        "classes": list(data.classes),
-        "mean": list(data.mean),
-        "std": list(data.std),
-    }
-    packed = io.BytesIO()
-    torch.save(content, packed)
     text = README.format(
         held_out=" and ".join(HELD_OUT),
         classes=", ".join(data.classes),
@@ -110,7 +99,8 @@ def make(data: ImageData, config: TrainingConfig, folder: Path) -> None:
         settings=json.dumps(asdict(config)),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "weights.pt", lambda file: file.write(packed.getbuffer()))
+    said = description(MODEL, SIZE, data, asdict(config))
+    save_checkpoint(folder / "weights.pt", said | {"model": weights})
     write_atomically(folder / "README.md", lambda file: file.write(text.encode()))
 
 

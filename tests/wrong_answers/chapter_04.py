@@ -1,5 +1,22 @@
 """Typical wrong answers to the exercises of chapter 4, and part of the hint each must get."""
 
+CLEAR, BACK, STEP = "optimizer.zero_grad()", "loss.backward()", "optimizer.step()"
+NOTE, MOVE = "rates.append(scheduler.get_last_lr()[0])", "scheduler.step()"
+
+
+def _epoch(*steps: str, end: str = "return rates") -> str:
+    """A training loop that does these steps for each batch."""
+    body = "\n        ".join(steps)
+    return f"""
+def train_one_epoch(model, loader, optimizer, scheduler):
+    rates = []
+    for images, labels in loader:
+        loss = F.cross_entropy(model(images), labels)
+        {body}
+    {end}
+"""
+
+
 WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     "4.1": {
         "stops at one over c": (
@@ -120,113 +137,23 @@ def corrected_means(gradients, beta):
     },
     "4.4": {
         "steps the scheduler once an epoch": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-    scheduler.step()
-    return rates
-""",
+            _epoch(CLEAR, BACK, NOTE, STEP, end=f"{MOVE}; return rates"),
             "after every batch",
         ),
         "steps the scheduler first": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        scheduler.step()
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-    return rates
-""",
+            _epoch(CLEAR, BACK, MOVE, NOTE, STEP),
             "before the optimizer",
         ),
-        "forgets to return": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-""",
-            "return the list of rates",
-        ),
-        "forgets zero_grad": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        loss.backward()
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    return rates
-""",
-            "zero_grad",
-        ),
-        "notes the next rate": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        scheduler.step()
-        rates.append(scheduler.get_last_lr()[0])
-    return rates
-""",
-            "note the rate before",
-        ),
-        "forgets the optimizer": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        rates.append(scheduler.get_last_lr()[0])
-        scheduler.step()
-    return rates
-""",
-            "no weight has moved",
-        ),
+        "computes the loss alone": (_epoch("loss", end="return"), "return the list of rates"),
+        "forgets zero_grad": (_epoch(BACK, NOTE, STEP, MOVE), "zero_grad"),
+        "notes the next rate": (_epoch(CLEAR, BACK, STEP, MOVE, NOTE), "note the rate before"),
+        "forgets the optimizer": (_epoch(CLEAR, BACK, NOTE, MOVE), "no weight has moved"),
         "returns nothing": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-""",
+            _epoch(CLEAR, BACK, NOTE, STEP, MOVE, end="return"),
             "nothing is returned",
         ),
         "returns the last rate": (
-            """
-def train_one_epoch(model, loader, optimizer, scheduler):
-    rates = []
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    return rates[-1]
-""",
+            _epoch(CLEAR, BACK, NOTE, STEP, MOVE, end="return rates[-1]"),
             "one for each batch",
         ),
     },
