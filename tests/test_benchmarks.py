@@ -1,10 +1,12 @@
 """The benchmarks measure what they say; no test looks at a clock."""
 
+import csv
 import json
 import os
 import re
 import shutil
 import signal
+import statistics
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, speed, usual
+from benchmarks import accuracy, muon, speed, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
@@ -248,3 +250,64 @@ def test_a_mistake_is_told_in_one_line(arguments, capsys, monkeypatch):
 def test_the_readme_shows_the_results():
     text = README.read_text(encoding="utf-8")
     assert filled(text, read(RESULTS)) == text, "run python -m benchmarks --readme"
+
+
+def test_an_orthogonal_step_moves_every_direction_alike():
+    torch.manual_seed(0)
+    matrix = torch.randn(16, 144) * torch.logspace(0, -1, 16)[:, None]
+    step = muon.orthogonal(matrix, rounds=5)
+    assert torch.linalg.svdvals(matrix).max() > 10 * torch.linalg.svdvals(matrix).min()
+    assert torch.linalg.svdvals(step).max() < 1.5 * 1.2
+    assert torch.linalg.svdvals(step).min() > 0.5
+    # The directions stay: left and right singular vectors belong together as before.
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    diagonal = left.T @ step @ right.T
+    assert (diagonal - diagonal.diag().diag()).abs().max() < 1e-4
+
+
+def test_whitened_patches_are_uncorrelated(data):
+    images = data["cifar10"].normalise(data["cifar10"].train.images[:500])
+    maps = muon.whitening_layer(images)(images)
+    first, mirrored = maps.permute(1, 0, 2, 3).flatten(1).double().chunk(2)
+    torch.testing.assert_close(mirrored, -first)
+    products = first @ first.T / first.shape[1]
+    spread = products.diag().sqrt()
+    assert (products - products.diag().diag()).abs().max() < 0.02 * spread.max() ** 2
+    assert spread.max() < 1.01  # weak directions are held back, or noise would count as much
+
+
+def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(muon, "RESULTS", tmp_path / "muon.json")
+    shorter = "epochs=1 batch_size=100 widths=8,16,32 image_sizes=32 precision=fp32 cutout=4"
+    assert muon.main(["--trial", "--set", *shorter.split()]) == 0
+    said = capsys.readouterr().err
+    assert float(re.search(r"epoch 1: ([\d.]+) %", said)[1]) > 50
+    assert "test" not in said and not list(tmp_path.iterdir())
+    assert muon.main(["--set", *shorter.split()]) == 0
+    (run,) = json.loads((tmp_path / "muon.json").read_text())
+    assert run["test_accuracy"] > 0.5 and run["settings"]["widths"] == [8, 16, 32]
+    capsys.readouterr()
+    for wrong in ("lr=1", "epochs=many", "image_sizes=16,x"):
+        assert muon.main(["--set", wrong]) == 2
+        assert capsys.readouterr().err.startswith(f"python -m benchmarks.muon: --set {wrong}: ")
+
+
+def test_the_search_log_is_summed_up_as_it_is():
+    folder = RESULTS.parent
+    with open(folder / "search.csv", encoding="utf-8", newline="") as file:
+        runs = list(csv.DictReader(file))
+
+    def mean(start, change):
+        chosen = [r for r in runs if (r["base"], r["change"]) == (start, change)]
+        return len(chosen), 100 * statistics.mean(float(r["val_accuracy"]) for r in chosen)
+
+    rows = re.findall(
+        r"^\| ([AB]) \| (.+) \| (\d) \| ([+-][\d.]+) \|$",
+        (folder / "search.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) == len({(r["base"], r["change"]) for r in runs}) - 2
+    for start, change, count, difference in rows:
+        number, accuracy = mean(start, change)
+        found = accuracy - mean(start, "")[1]
+        assert int(count) == number and abs(float(difference) - found) < 0.0051
