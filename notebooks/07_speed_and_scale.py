@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 30 minutes; the full run takes <!-- result:chapters.07.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->21 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -81,6 +81,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from helpers.data import load
+from helpers.exercises import grade
 from helpers.models import build_model
 from helpers.notebook import budget, confirm, record
 from helpers.plots import COLOURS, MARKERS, use_style
@@ -117,31 +118,42 @@ confirm(
 # %% [markdown]
 # Why three? Backward computes two gradients for every layer, one for its weights and one for its input, and each costs as much as the [forward pass](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#forward-pass). (The first layer needs no gradient for its input.)
 #
-# How many operations can this machine do in a second? The best case is the product of two large matrices: nothing but multiplying and adding, on numbers that are at hand. We measure it in both precisions.
+# How many operations can this machine do in a second? Two best cases: the product of two large matrices, and a convolution of many channels. Which of them is faster differs from processor to processor, so we measure both, in both precisions, and take the larger one as the limit.
 
 
 # %%
-def products_per_second(dtype, size=budget(full=2048, fast=256), repeats=5):
-    """The fastest rate of a product of two square matrices (FLOP/s)."""
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+SIZE = budget(full=2048, fast=256)
+CHANNELS = budget(full=128, fast=32)
+REPEATS = budget(full=5, fast=2)
+
+
+def fastest(function, inputs, flop):
+    """The best rate (FLOP/s) of several calls."""
     rates = []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         started = time.perf_counter()
-        (a @ b).sum().item()  # asking for a number waits until it is there
-        rates.append(2 * size**3 / (time.perf_counter() - started))
+        function(inputs).sum().item()  # asking for a number waits until it is there
+        rates.append(flop / (time.perf_counter() - started))
     return max(rates)
 
 
 # %%
-peak = {
-    "fp32": products_per_second(torch.float32),
-    "bf16": products_per_second(torch.bfloat16),
-}
+@torch.no_grad()
+def limit(dtype):
+    """Operations a second: a matrix product, or a 3 x 3 convolution if that is faster."""
+    matrix = torch.randn(SIZE, SIZE, device=device).to(dtype)
+    maps = torch.randn(64, CHANNELS, 16, 16, device=device).to(dtype)
+    maps = maps.to(memory_format=torch.channels_last)
+    layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False).to(device, dtype)
+    product = fastest(matrix.mm, matrix, 2 * SIZE**3)
+    convolution = fastest(layer, maps, 2 * 9 * CHANNELS * maps.numel())
+    print(f"{dtype}: product {product / 1e9:.1f}, convolution {convolution / 1e9:.1f} GFLOP/s")
+    return max(product, convolution)
+
+
+peak = {"fp32": limit(torch.float32), "bf16": limit(torch.bfloat16)}
 for name, rate in peak.items():
-    print(
-        f"{name}: {rate / 1e9:.1f} GFLOP/s, "
-        f"so at most {rate / flop:.1f} images of the large CNN a second"
-    )
+    print(f"{name}: at most {rate / flop:.1f} images of the large CNN a second")
 
 # %% [markdown]
 # **bf16** (bfloat16) is a number format with 16 bits instead of 32: the same range, fewer digits. Many processors since 2020 and all recent GPUs have units for it. Where they are missing, or only half there, bf16 is no gain. So we measure, and never choose by name.
@@ -150,32 +162,35 @@ for name, rate in peak.items():
 #
 # ## A ladder, one rung at a time
 #
-# We begin with the loop that most tutorials show, and change one thing at a time. The model is the large CNN of chapter 3, the optimizer Adam, the batch size 128. Only the last two rungs touch the model and the images; all others give the same training, only sooner.
+# We begin with the loop that most tutorials show, and change one thing at a time. The model is the large CNN of chapter 3, the optimizer Adam, the batch size 128. Only the last rungs touch the model and the images; all others give the same training, only sooner.
 #
-# A stopwatch has rules of its own. The first steps are not counted: there memory is fetched and kernels are prepared. Then we time every step and take the **median**, since other programs disturb some of them.
+# A stopwatch has rules of its own. The first steps are not counted: there memory is fetched and kernels are prepared. All rungs are built first, and then they take **turns**: a few steps of each, round after round. A machine that slows down slows all of them down. We take the **median** of the rounds and show the slowest and the fastest beside it.
 
 # %%
 BATCH_SIZE = budget(full=128, fast=16)
-WARM_UP, STEPS = budget(full=3, fast=1), budget(full=12, fast=2)
-ladder = {}
+ROUNDS, STEPS = budget(full=5, fast=1), budget(full=4, fast=1)
+ladder = {}  # of each rung: its step, and where its batches come from
 
 
 # %%
-def images_per_second(step, batches):
-    """Median speed of `step(images, labels)`; the time to get the batch counts."""
-    seconds, iterator = [], iter(batches)
-    for _ in range(WARM_UP + STEPS):
-        started = time.perf_counter()
+def images_per_second(step, iterator):
+    """The speed of a few steps; the time to get the batches counts."""
+    started = time.perf_counter()
+    for _ in range(STEPS):
         step(*next(iterator))
-        seconds.append(time.perf_counter() - started)
-    return BATCH_SIZE / median(seconds[WARM_UP:])
+    return STEPS * BATCH_SIZE / (time.perf_counter() - started)
 
 
 # %%
-def show(name, rate):
-    ladder[name] = rate
-    first = next(iter(ladder.values()))
-    print(f"{name}: {rate:.1f} images/s, {rate / first:.2f} times the usual loop")
+def in_turns(contestants):
+    """Images a second of each in every round; the first round is a warm-up."""
+    iterators = {name: iter(batches) for name, (_, batches) in contestants.items()}
+    rounds = []
+    for _ in range(1 + ROUNDS):
+        rounds.append(
+            {n: images_per_second(contestants[n][0], iterators[n]) for n in contestants}
+        )
+    return pd.DataFrame(rounds[1:])
 
 
 # %% [markdown]
@@ -212,6 +227,7 @@ def plain(model):
     )
 
 
+# %%
 def new_large():
     return build_model("cnn", cifar10.image_shape, cifar10.num_classes, "large")
 
@@ -239,10 +255,8 @@ normalise = transforms.Compose(
 )
 loader = DataLoader(OneByOne(cifar10.train, normalise), BATCH_SIZE, shuffle=True)
 model = plain(new_large())
-show(
-    "usual loop",
-    images_per_second(make_step(model, torch.optim.Adam(model.parameters())), loader),
-)
+step = make_step(model, torch.optim.Adam(model.parameters()))
+ladder["usual loop"] = step, loader
 
 # %% [markdown]
 # **Rung 1, images in memory.** The whole data set fits into memory as bytes. So nothing is done for single images: a batch is one `index_select` on a tensor, and normalising is one multiplication and one subtraction for all its pixels. That is what `helpers.data.Batches` does.
@@ -250,10 +264,8 @@ show(
 # %%
 batches = cifar10.to(device).batches("train", BATCH_SIZE, shuffle=True)
 model = plain(new_large())
-show(
-    "images in memory",
-    images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches),
-)
+step = make_step(model, torch.optim.Adam(model.parameters()))
+ladder["images in memory"] = step, batches
 
 # %% [markdown]
 # What do the batches cost, and what does augmentation add? Here it is cheap: the images are padded once, and the mirrored ones stand beside them, so that a moved image is a matter of which rows of pixels are copied (`helpers.data.Crops`).
@@ -283,24 +295,22 @@ print(
 
 # %%
 model = new_large().to(device)
-show(
-    "channels last",
-    images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches),
-)
+step = make_step(model, torch.optim.Adam(model.parameters()))
+ladder["channels last"] = step, batches
 
 # %% [markdown]
-# **Rung 3, keep freed memory.** Every step needs the same large blocks of memory and frees them again. The C library gives such blocks back to the operating system, and the next step has to fetch them anew, 4 kB by 4 kB. `keep_freed_memory` asks the library not to. On a GPU, PyTorch keeps memory by itself.
+# **Between two rungs, keep freed memory.** Every step needs the same large blocks of memory and frees them again. The C library gives such blocks back to the operating system, and the next step has to fetch them anew, 4 kB by 4 kB. `keep_freed_memory` asks the library not to. On a GPU, PyTorch keeps memory by itself.
+#
+# This holds for the whole process from then on, so it cannot take turns: we measure before and after. The rungs below all have it, the usual loop too.
 
 # %%
+before = in_turns({"channels last": (step, batches)}).median()
 keep_freed_memory()
-model = new_large().to(device)
-show(
-    "freed memory kept",
-    images_per_second(make_step(model, torch.optim.Adam(model.parameters())), batches),
-)
+after = in_turns({"channels last": (step, batches)}).median()
+print(f"memory kept: {(after / before).item():.2f} times as fast")
 
 # %% [markdown]
-# **Rung 4, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
+# **Rung 3, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
 
 # %%
 model = new_large().to(device)
@@ -310,13 +320,11 @@ print(
     f"in bf16 {1000 * trial.bf16_seconds:.1f} ms"
 )
 optimizer = torch.optim.Adam(model.parameters(), fused=True)
-show(
-    "best precision, fused Adam",
-    images_per_second(make_step(model, optimizer, trial.precision), batches),
-)
+step = make_step(model, optimizer, trial.precision)
+ladder["best precision, fused"] = step, batches
 
 # %% [markdown]
-# **Rung 5, another order of layers.** In chapter 3 a block is convolution, batch norm, ReLU, max-pool. Put the pool right behind the convolution, and the other two have a quarter of the pixels to go through. `FastCNN` does that, and it has few channels where the maps are large and many where they are small.
+# **Rung 4, another order of layers.** In chapter 3 a block is convolution, batch norm, ReLU, max-pool. Put the pool right behind the convolution, and the other two have a quarter of the pixels to go through. `FastCNN` does that, and it has few channels where the maps are large and many where they are small.
 
 # %%
 fast = build_model("fastcnn", cifar10.image_shape, cifar10.num_classes, "large").to(
@@ -324,54 +332,80 @@ fast = build_model("fastcnn", cifar10.image_shape, cifar10.num_classes, "large")
 )
 precision = choose_precision(fast, next(iter(batches))).precision
 fast_step = make_step(fast, torch.optim.Adam(fast.parameters(), fused=True), precision)
-show("pool first", images_per_second(fast_step, batches))
+ladder["fast CNN, pool first"] = fast_step, batches
 
 # %% [markdown]
-# This is another model, so the bar says little by itself: the fast CNN computes more for an image, and spends less on all that is no multiplication. More [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) is no aim, either: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
+# This is another model, so [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) say little by themselves: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
 #
-# **Rung 6, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*[progressive resizing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#progressive-resizing)*). The speed of the whole run is the harmonic mean of the four speeds.
+# **Rung 5, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*[progressive resizing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#progressive-resizing)*).
 
 # %%
 SIZES = (16, 20, 24, 32)
-rates = {}
-for size in SIZES:
-    resized = cifar10.to(device).batches(
-        "train", BATCH_SIZE, shuffle=True, augment=True, image_sizes=(size,)
+for size in SIZES[:-1]:
+    small = cifar10.to(device).batches(
+        "train", BATCH_SIZE, shuffle=True, image_sizes=(size,)
     )
-    rates[size] = images_per_second(fast_step, resized)
-    print(f"{size} pixels: {rates[size]:.1f} images/s")
-show("small images first", len(SIZES) / sum(1 / rate for rate in rates.values()))
+    ladder[f"{size} pixels"] = fast_step, small
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Bar chart of training images per second on each rung of the ladder, from the usual loop at the top to small images first at the bottom; they grow down to kept memory, the pool-first model is slower, and small images make it the fastest."}}
+# %% [markdown]
+# Now the turns.
+
+# %%
+rates = in_turns(ladder)
+ratios = rates.div(rates["usual loop"], axis=0)  # within each round
+table = pd.DataFrame(
+    {
+        "images/s": rates.median(),
+        "times the usual loop": ratios.median(),
+        "lowest": ratios.min(),
+        "highest": ratios.max(),
+    }
+)
+print(table.to_string(float_format="%.2f"))
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Bar chart of training speed on each rung, as a multiple of the usual loop, with a line from the slowest to the fastest round: images in memory, channels last and the best precision add up for the same training; the fast CNN and smaller images follow in another colour."}}
 figure, axis = plt.subplots(figsize=(6.4, 3.4))
+middle = ratios.median()
+same_training = 4
 axis.barh(
     list(ladder),
-    list(ladder.values()),
-    color=[COLOURS[7], *[COLOURS[0]] * 4, *[COLOURS[1]] * 2],
+    middle,
+    xerr=[middle - ratios.min(), ratios.max() - middle],
+    color=[COLOURS[0]] * same_training + [COLOURS[1]] * (len(ladder) - same_training),
+    capsize=3,
 )
-for position, rate in enumerate(ladder.values()):
-    axis.text(rate, position, f" {rate / ladder['usual loop']:.1f}×", va="center")
 axis.set(
-    xlabel="training images per second",
+    xlabel="times the images a second of the usual loop",
     title="blue: the same training; orange: another model, other images",
 )
-axis.set_xlim(right=1.12 * max(ladder.values()))
 axis.invert_yaxis()
 plt.show()
 
+# %% [markdown]
+# A range that includes the number of the rung above is no result: that rung gave nothing here that we could see. On another machine it may.
+#
+# Growing images train at all four sizes, each for a quarter of the epochs. The speed of the whole run is then the *harmonic* mean of the four: equal numbers of images take unequal times.
+
 # %%
-same = ladder["best precision, fused Adam"]
-used = same * flop / peak[trial.precision]
-print(
-    f"the same training is {same / ladder['usual loop']:.2f} times as fast; "
-    f"it uses {100 * used:.1f} % of the matrix products' rate"
-)
+sizes = [f"{size} pixels" for size in SIZES[:-1]] + ["fast CNN, pool first"]
+growing_rate = len(sizes) / (1 / rates[sizes].median()).sum()
+print(f"fast CNN with growing images: {growing_rate:.1f} images/s")
+
+# %%
+used = {
+    "usual loop": rates["usual loop"].median() * flop / peak["fp32"],
+    "best": rates["best precision, fused"].median() * flop / peak[trial.precision],
+}
+for name, part in used.items():
+    print(f"{name}: {100 * part:.1f} % of the limit")
+
+# %%
 confirm(
-    same > 1.1 * ladder["usual loop"],
+    ratios["best precision, fused"].median() > 1.1,
     "the same training is faster than the usual loop",
 )
 confirm(
-    ladder["small images first"] > ladder["pool first"],
+    growing_rate > rates["fast CNN, pool first"].median(),
     "small images are faster than large ones",
 )
 
@@ -402,7 +436,8 @@ def profile(model, precision, steps=budget(full=5, fast=2)):
     return pd.Series(found).sort_values(ascending=False)
 
 
-# %%
+# %% tags=["hide-input"]
+# @title Operations by kind
 KINDS = {
     "convolution": "conv",
     "batch norm": "batch_norm",
@@ -460,7 +495,7 @@ plt.show()
 #
 # ## Accuracy against seconds
 #
-# Now for what counts: how good is the network after so many seconds? First, do images that grow pay? Chapter 3's recipe is shortened and trained on 10,000 of the training images, with whole images and with growing ones. The growing images get twice the epochs, since an epoch of small images costs less. Beside them stands the usual loop. All are judged on the validation split, one seed each.
+# Now for what counts: how good is the network after so many seconds? First, do images that grow pay? Chapter 3's recipe is shortened and trained on 10,000 of the training images, with whole images, with growing ones, and with growing ones in the fast CNN. The growing images get twice the epochs, since an epoch of small images costs less. Beside them stands the usual loop. All are judged on the validation split, one seed each.
 
 # %%
 part = cifar10.subset(budget(full=10_000, fast=400))
@@ -492,8 +527,10 @@ standard = replace(
 train("chapter 3's recipe", "cnn", standard)
 growing = replace(standard, epochs=budget(full=8, fast=2), image_sizes=SIZES)
 train("+ growing images", "cnn", growing)
+train("+ fast CNN", "fastcnn", growing)
 
-# %%
+# %% tags=["hide-input"]
+# @title The usual loop on the same 10,000 images
 torch.manual_seed(0)
 model = plain(new_large())
 step = make_step(model, torch.optim.Adam(model.parameters()))
@@ -512,7 +549,7 @@ for epoch in range(budget(full=2, fast=1)):
     curves["usual loop"].append((seconds, 100 * hits / len(part.val)))
 print(f"usual loop: {curves['usual loop'][-1][1]:.1f} % after {seconds:.1f} s")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against seconds for three short trainings: the usual loop rises first, chapter 3's recipe follows, and the one with growing images stays low at first and ends highest."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against seconds for four short trainings: the usual loop rises first, chapter 3's recipe follows, and the two with growing images stay low at first and end high."}}
 figure, axis = plt.subplots(figsize=(6.4, 3.4))
 for (name, points), colour, marker in zip(curves.items(), COLOURS, MARKERS):
     axis.plot(*zip(*points), color=colour, marker=marker, markersize=5, label=name)
@@ -660,11 +697,12 @@ plt.show()
 contestant = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small")
 contestant = contestant.to(device)
 step = make_step(contestant, torch.optim.Adam(contestant.parameters(), fused=True))
-rounds = [images_per_second(step, batches) for _ in range(budget(full=12, fast=4))]
+iterator, count = iter(batches), budget(full=12, fast=4)
+rounds = [images_per_second(step, iterator) for _ in range(count)]
 half = len(rounds) // 2
 in_a_row = median(rounds[:half]) / median(rounds[half:])
-in_turns = median(a / b for a, b in zip(rounds[::2], rounds[1::2]))
-print(f"A against itself: {in_a_row:.3f} in a row, {in_turns:.3f} in turns")
+alternating = median(a / b for a, b in zip(rounds[::2], rounds[1::2]))
+print(f"A against itself: {in_a_row:.3f} in a row, {alternating:.3f} in turns")
 print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images/s")
 
 # %% [markdown]
@@ -756,12 +794,252 @@ confirm(difference < 1e-4, "two processes follow the curve of one, up to roundin
 #
 # How far does it scale? Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
 #
-# ### Try it yourself
+# ## Which one should I choose?
 #
-# 1. Give the fast CNN 24 pixels for the last epochs instead of 32. What does it cost in accuracy, what does it save?
-# 2. Put `num_workers=2` into the usual loop's `DataLoader`. Which rung does it reach?
-# 3. Profile the linear model. What takes most of its time?
-# 4. Run `python -m benchmarks --quick` on your own machine. Which ratio differs most from ours, and why?
+# - **On a CPU**: `--model fastcnn` and `--precision auto`. They cost nothing to try, and the program says what it chose.
+# - **On a GPU**: the same, and batches as large as your accuracy allows. Look at the table above before you buy a larger card.
+# - **Many images that do not fit into memory**: `DataLoader` with workers. First measure whether the data are the brake at all.
+# - **Several machines**: only when one is busy all the time, and each step is long against the time to average gradients.
+#
+# ## Exercises
+#
+# Replace the dots `...` and run the cell: it says ✅, or ❌ with a hint. The solution is folded below each.
+#
+# ### Exercise 7.1: count the operations (easy)
+#
+# How many operations does a convolution need for one image, forward? It maps `in_channels` to `out_channels` with `kernel × kernel` filters, and its output is `height × width`. A multiplication and an addition are two operations; leave the bias out.
+
+
+# %%
+def conv_flop(in_channels, out_channels, kernel, height, width): ...
+
+
+grade("7.1", conv_flop)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def conv_flop(in_channels, out_channels, kernel, height, width):
+#     return 2 * in_channels * kernel**2 * out_channels * height * width
+# ```
+#
+# Every output number is a sum of `in_channels · kernel²` products, and there are `out_channels · height · width` of them.
+#
+# </details>
+#
+# ### Exercise 7.2: the speed of the whole run (easy)
+#
+# A run has the same number of images at each of several speeds (images a second). Return the speed of the whole run. Predict it first for 100 and 300 images a second.
+
+
+# %%
+def overall_speed(speeds): ...
+
+
+grade("7.2", overall_speed)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def overall_speed(speeds):
+#     return len(speeds) / sum(1 / speed for speed in speeds)
+# ```
+#
+# The slow part lasts longer, so it counts more. 100 and 300 make 150, not 200.
+#
+# </details>
+#
+# ### Exercise 7.3: a fair ratio (medium)
+#
+# `a` and `b` are the seconds of two contestants that took turns, round by round. The first round was the warm-up. How many times as fast as `a` is `b`? Compare within each round and take the median of the ratios, so that a slow round of both changes nothing.
+
+
+# %%
+def times_as_fast(a, b): ...
+
+
+grade("7.3", times_as_fast)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def times_as_fast(a, b):
+#     return median(x / y for x, y in zip(a[1:], b[1:]))
+# ```
+#
+# Seconds of `a` over seconds of `b`: whoever needs less time is faster.
+#
+# </details>
+#
+# ### Exercise 7.4: how far does it scale? (medium)
+#
+# A step takes `compute` seconds on one process. With `processes` of them each has its share of the images, but averaging the gradients adds `wait` seconds to every step (none with one process). How many times as fast is the whole? Predict what 8 processes give with 0.8 s and 0.1 s.
+
+
+# %%
+def speedup(compute, wait, processes): ...
+
+
+grade("7.4", speedup)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def speedup(compute, wait, processes):
+#     return compute / (compute / processes + (wait if processes > 1 else 0))
+# ```
+#
+# 8 processes: 0.8 / (0.1 + 0.1) = 4 times as fast, and never more than 8 times, however many there are. This is *Amdahl's law*: the part that is not shared sets the limit, `compute / wait`.
+#
+# </details>
+#
+# ### Exercise 7.5: shares for every process (medium)
+#
+# `order` is the shuffled order of an epoch (int64 `N`). Return the positions of process number `rank` out of `world_size`: every `world_size`-th one, beginning with number `rank`. All processes need the same number of images, or one would wait for ever. So leave out what is too much at the end of `order`.
+
+
+# %%
+def share(order, rank, world_size): ...
+
+
+grade("7.5", share)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def share(order, rank, world_size):
+#     whole = len(order) - len(order) % world_size
+#     return order[:whole][rank::world_size]
+# ```
+#
+# PyTorch's `DistributedSampler` does this with `drop_last=True`. Without it, some images are taken twice, so that the shares are equal.
+#
+# </details>
+#
+# ### Exercise 7.6: find the brake (open-ended)
+#
+# Three trainings were profiled. For each there are the seconds of one step: waiting for the batch, forward and backward, the optimizer, and all else.
+#
+# | | batch | forward and backward | optimizer | else |
+# |---|---:|---:|---:|---:|
+# | A | 0.30 | 0.08 | 0.01 | 0.01 |
+# | B | 0.01 | 0.35 | 0.02 | 0.02 |
+# | C | 0.02 | 0.06 | 0.14 | 0.02 |
+#
+# Which change helps each of them most? Choose from `"workers"` (of the `DataLoader`), `"bf16"` (say it halves forward and backward) and `"fused"` (say it takes a third of the optimizer's time).
+
+# %%
+best_change = ...  # a list of three words, for A, B and C
+
+grade("7.6", best_change)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# best_change = ["workers", "bf16", "fused"]
+# ```
+#
+# Work on the largest part. For C, bf16 saves 0.03 s and the fused optimizer more than 0.09 s.
+#
+# </details>
+#
+# ## Quiz
+#
+# **1. A new loop trains 20 % more images a second than yours. What do you ask first?**
+#
+# <details name="quiz-7-1"><summary>A. How many lines it has</summary>
+#
+# ❌ Not so: that is a matter of taste, not of speed.
+#
+# </details>
+# <details name="quiz-7-1"><summary>B. Whether it trains the same model, and how far single rounds lie apart</summary>
+#
+# ✅ Yes: a smaller model is always faster, and a difference below the spread is none.
+#
+# </details>
+# <details name="quiz-7-1"><summary>C. Whether it runs on a GPU</summary>
+#
+# ❌ Not so: a ratio is about one machine. But you do ask on which.
+#
+# </details>
+#
+# **2. Your network uses 20 % of what the machine can multiply. Where is the rest?**
+#
+# <details name="quiz-7-2"><summary>A. Lost: the code has a mistake</summary>
+#
+# ❌ Not so: no real network gets near the limit, which is the best case of one operation.
+#
+# </details>
+# <details name="quiz-7-2"><summary>B. In the learning rate, which is too small</summary>
+#
+# ❌ Not so: a learning rate changes what is learned, not how many operations a second there are.
+#
+# </details>
+# <details name="quiz-7-2"><summary>C. In work that moves memory and multiplies little: batch norm, ReLU, pooling, batches</summary>
+#
+# ✅ Yes: the profiler says how much each of them takes.
+#
+# </details>
+#
+# **3. Why does `--precision auto` try both instead of asking for the processor's name?**
+#
+# <details name="quiz-7-3"><summary>A. Names are hard to read in Python</summary>
+#
+# ❌ Not so: `platform` has them. They just do not tell.
+#
+# </details>
+# <details name="quiz-7-3"><summary>B. bf16 always wins, and the trial only warms up</summary>
+#
+# ❌ Not so: without units for it, bf16 is slower. And on a fast GPU small batches gain nothing.
+#
+# </details>
+# <details name="quiz-7-3"><summary>C. Whether bf16 pays depends on processor, model and batch size together</summary>
+#
+# ✅ Yes: so it is measured, on the very model, with the very batch.
+#
+# </details>
+#
+# **4. On a GPU a step seems to take 0.2 ms, whatever the batch size. Why?**
+#
+# <details name="quiz-7-4"><summary>A. The stopwatch measured how fast Python asks, not how fast the card works</summary>
+#
+# ✅ Yes: calls return at once. Ask for a number, or synchronise, before you look at the clock.
+#
+# </details>
+# <details name="quiz-7-4"><summary>B. A GPU is so fast that batches cost nothing</summary>
+#
+# ❌ Not so: ten times the images are ten times the operations.
+#
+# </details>
+# <details name="quiz-7-4"><summary>C. The batches were all the same</summary>
+#
+# ❌ Not so: equal batches cost as much as different ones.
+#
+# </details>
+#
+# **5. With growing images the validation accuracy jumps whenever the size does. What does that tell?**
+#
+# <details name="quiz-7-5"><summary>A. Small images damaged the network until then</summary>
+#
+# ❌ Not so: in the end it is as good as one that saw large images only.
+#
+# </details>
+# <details name="quiz-7-5"><summary>B. It is judged on full-size images, which it had not met before</summary>
+#
+# ✅ Yes: so judge the whole run by its end.
+#
+# </details>
+# <details name="quiz-7-5"><summary>C. The learning rate rose at that moment</summary>
+#
+# ❌ Not so: the schedule goes on as before, from batch to batch.
+#
+# </details>
 #
 # ## Takeaways
 #
