@@ -40,7 +40,9 @@ LONGEST_FIRST = (
 )
 
 # What Windows has not, or allows only to some: a test that names it runs elsewhere.
-UNIX_ONLY = re.compile(r"\b(?:mkfifo|symlink_to|chmod|fork|setrlimit|SIGKILL|SIGTERM)\b|\"make\"")
+UNIX_ONLY = re.compile(
+    r"\b(?:mkfifo|symlink_to|chmod|(?:two_)?fork(?:ed|s)?|setrlimit|SIGKILL|SIGTERM)\b|\"make\""
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

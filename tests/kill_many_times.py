@@ -31,11 +31,11 @@ import commands.run  # noqa: E402
 from helpers import files  # noqa: E402
 
 FLAGS = (
-    "--sample --model linear --optimizer adam --scheduler onecycle --epochs 4 --batch-size 96 "
+    "--sample --model linear --optimizer adam --scheduler onecycle --epochs 3 --batch-size 96 "
     "--augment --device cpu --quiet"
 ).split()
 EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")  # the others are times
-RANDOM_KILLS = 12
+RANDOM_KILLS = 8
 MOMENTS = random.Random(7)
 LONGEST = 100  # seconds; a run that takes longer hangs, and is ended by an alarm
 
