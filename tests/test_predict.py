@@ -79,10 +79,10 @@ def ask(capsys, checkpoint, *arguments):
     return status, captured.out, captured.err.splitlines()
 
 
-def script(*arguments, stdin=b"", **environment):
+def script(*arguments, **environment):
     return subprocess.run(
         [sys.executable, str(ROOT / "predict.py"), *map(str, arguments)],
-        input=stdin, capture_output=True, env=os.environ | environment, timeout=120,
+        capture_output=True, env=os.environ | environment, timeout=120,
     )  # fmt: skip
 
 
@@ -635,19 +635,21 @@ def test_what_a_folder_holds_beside_pictures_is_said(tmp_path, capsys, digits, s
     assert [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "seven.png")]
 
 
-def test_the_script_reads_standard_input_from_a_pipe(digits, seven):
-    file = io.BytesIO()
+@pytest.mark.parametrize("whole", [True, False])
+def test_standard_input_is_read_from_a_pipe(whole, capsys, digits, seven, monkeypatch):
+    file, (end, start) = io.BytesIO(), os.pipe()
     on_paper(seven).save(file, "png")
-    done = script("--checkpoint", digits, "-", "--json", stdin=file.getvalue())
-    assert done.returncode == 0 and done.stderr == b""
-    check_answers(json.loads(done.stdout), ["-"])
-
-
-def test_empty_standard_input_is_one_line(capsys, digits, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-    status, out, err = ask(capsys, digits, "-", "--json")
-    assert (status, json.loads(out)) == (1, [])
-    assert err == ["predict.py: cannot read standard input: the file is empty"]
+    with open(start, "wb") as writer:
+        writer.write(file.getvalue() if whole else b"")
+    with open(end, encoding="utf-8") as reader:
+        monkeypatch.setattr(sys, "stdin", reader)
+        status, out, err = ask(capsys, digits, "-", "--json")
+    if whole:
+        assert (status, err) == (0, [])
+        check_answers(json.loads(out), ["-"])
+    else:
+        assert (status, json.loads(out)) == (1, [])
+        assert err == ["predict.py: cannot read standard input: the file is empty"]
 
 
 def test_closed_standard_input_is_one_line(capsys, digits, monkeypatch):
