@@ -17,7 +17,8 @@ newest_python ?= python3.13
 newest_limits := --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help install course book lint check test oldest newest lab render address clean
+.PHONY: help install course book lint check test oldest newest lab render reproduce mutants address \
+  clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -45,7 +46,8 @@ lint: $(INSTALLED)  ## look at style and spelling, and whether all that is gener
 	$(BIN)/typos
 	$(BIN)/python -m tools.frame --check
 
-check: lint  ## lint, and the quick tests: for the edit loop, about a minute
+check: lint  ## lint, types, and the quick tests: for the edit loop, about a minute
+	$(BIN)/python -m mypy --no-error-summary
 	$(BIN)/python -m pytest -q -n 2 -o addopts= $(QUICK:%=tests/test_%.py)
 
 test: lint  ## lint, and all tests, the notebooks among them
@@ -65,9 +67,17 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 render: $(INSTALLED)  ## run all notebooks (or one: CHAPTER=3) on the full data, store the outputs
 	$(BIN)/python -m tools.render $(if $(CHAPTER),--chapter $(CHAPTER))
 
+reproduce: $(INSTALLED)  ## run all notebooks (or CHAPTER=2) again, compare with recorded numbers
+	$(BIN)/python -m tools.reproduce $(if $(CHAPTER),--chapter $(CHAPTER))
+
+mutants: $(INSTALLED)  ## break helpers/ in many ways: what the tests notice (MUTANTS=200, MODULE=…)
+	$(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/python -m tools.mutants --seed $(or $(SEED),0) $(if $(MUTANTS),--sample $(MUTANTS)) \
+	  $(if $(MODULE),--module $(MODULE))
+
 address: $(INSTALLED)  ## move the course to URL=https://github.com/OWNER/NAME [BRANCH=main], or check
 	$(BIN)/python -m tools.address $(if $(URL),'$(URL)' $(if $(BRANCH),--branch '$(BRANCH)'),--check)
 
 clean:  ## remove what was built; .venv and data stay
-	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis
+	rm -rf book/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -22,25 +22,31 @@ ROOT = Path(__file__).resolve().parent
 # The files that take longest start first, so that all workers of `pytest -n 2` end together.
 LONGEST_FIRST = (
     "test_processes",
-    "test_resume",
-    "03_cnn",
-    "05_lightning",
     "test_scripts",
-    "test_cli",
-    "test_predict",
-    "test_parity",
-    "04_optimizer_comparison",
+    "03_cnn",
     "own_images",
-    "06_mistakes",
-    "07_speed_and_scale",
+    "04_optimizer_comparison",
+    "test_resume",
     "02_linear_model",
-    "test_benchmarks",
+    "07_speed_and_scale",
+    "06_mistakes",
+    "05_lightning",
+    "test_exercises",
+    "test_cli",
+    "test_parity",
+    "test_predict",
     "test_book_in_browser",
     "test_tools",
+    "01_data_exploration",
+    "test_benchmarks",
+    "test_stored_files",
+    "test_address",
 )
 
 # What Windows has not, or allows only to some: a test that names it runs elsewhere.
-UNIX_ONLY = re.compile(r"\b(?:mkfifo|symlink_to|chmod|fork|setrlimit|SIGKILL|SIGTERM)\b|\"make\"")
+UNIX_ONLY = re.compile(
+    r"\b(?:mkfifo|symlink_to|chmod|(?:two_)?fork(?:ed|s)?|setrlimit|SIGKILL|SIGTERM)\b|\"make\""
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, NoReturn, get_origin, get_type_hints
 
 from commands.folder import CHOSEN, CONFIG, FILES, read_json
 from helpers.data.load import DATASET_NAMES
@@ -63,7 +63,7 @@ LOGGERS = ("csv", "tensorboard")
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are a UserError instead of a page of usage."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
 

@@ -12,6 +12,7 @@ run that was killed goes on.
 
 import csv
 import errno
+import hashlib
 import io
 import json
 import math
@@ -27,6 +28,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from helpers.data.batches import ImageData
 from helpers.errors import RunError, printable
@@ -40,6 +42,7 @@ FILES = (CONFIG, DATA, METRICS, RESULT, LAST, BEST, *FIGURES)
 LOCK = ".lock"
 # What file systems say that know no locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
+DIGEST = "digest"  # in a checkpoint: of all else in it
 CHOSEN = "chosen"  # in config.json: the flags of training that are not the recipe's
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
 
@@ -102,9 +105,8 @@ class RunFolder:
         """Lock the folder of an earlier run and clear away what a kill has left half-written.
 
         Raises:
-            RunError: there is no run in it, it is in use, or it cannot be written.
+            RunError: it is in use, or cannot be written.
         """
-        self.read_config()
         try:
             self._acquire()
             self._tidy()
@@ -140,16 +142,6 @@ class RunFolder:
         if self.lock.is_locked:
             self._tidy()
         self.lock.release()
-
-    def read_config(self) -> dict[str, Any]:
-        """The flags of the run.
-
-        Raises:
-            RunError: there is no such file, or it is damaged.
-        """
-        if not (self.path / CONFIG).is_file():
-            raise RunError(f"no run to resume in {self.path}: it has no {CONFIG}")
-        return read_json(self.path / CONFIG)
 
     def read_state(self) -> dict[str, Any] | None:
         """The state after the last epoch that was saved; None if there is none yet.
@@ -328,8 +320,25 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     Put together in memory first, since `torch.save` reports a full disk as it likes.
     """
     packed = io.BytesIO()
-    torch.save(content, packed)
+    torch.save(content | {DIGEST: digest(content)}, packed)
     write_atomically(path, lambda file: file.write(packed.getbuffer()))
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 over all that nested dicts and lists hold: tensors with type and shape, plain values.
+
+    A state that somebody changed would train on without a word, with another rate or other weights.
+    """
+    if isinstance(tree, Tensor):
+        head = f"{tree.dtype} {tuple(tree.shape)}".encode()
+        total = hashlib.sha256(head)
+        total.update(tree.detach().cpu().flatten().view(torch.uint8).numpy().data)
+        return total.hexdigest()
+    if isinstance(tree, dict):
+        tree = [(key, digest(value)) for key, value in tree.items()]
+    elif isinstance(tree, list | tuple):
+        tree = [digest(value) for value in tree]
+    return hashlib.sha256(repr(tree).encode()).hexdigest()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -344,6 +353,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile
         content = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(content, dict):  # a run of an earlier version has no digest
+            kept = content.pop(DIGEST, None)
+            if kept is not None and kept != digest(content):
+                raise ValueError
     except Exception as error:  # damaged bytes make the unpickler raise nearly anything
         raise RunError(f"damaged or foreign checkpoint {printable(path)}") from error
     if not isinstance(content, dict) or "model" not in content or "classes" not in content:

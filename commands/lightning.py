@@ -41,7 +41,7 @@ def make_trainer(
     quiet_lightning()
     if devices * num_nodes == 1:  # alone, whatever SLURM's or another launcher's variables say
         options["plugins"] = [LightningEnvironment()]
-        rank_zero_only.rank = 0
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]
     wanted = [device.index] if device.index is not None and devices == 1 else devices
     try:
         return pl.Trainer(

@@ -1,6 +1,7 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,7 +93,6 @@ def draw_figures(
             "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
         }
     for name, figure in figures.items():
-        write_atomically(
-            folder.path / name, lambda file, f=figure: f.savefig(file, format="png", dpi=120)
-        )
+        save = partial(figure.savefig, format="png", dpi=120)
+        write_atomically(folder.path / name, save)
         plt.close(figure)

@@ -20,7 +20,6 @@ from commands import report, terminal
 from commands.flags import make_parser, read_flags, to_store, training_config
 from commands.folder import CONFIG, LAST, RESULT, RunFolder, description, write_json
 from commands.signals import Stopped, stop_on_signals
-from commands.state import fits
 from helpers import processes
 from helpers.data.batches import ImageData
 from helpers.data.load import SampleWarning, load
@@ -35,7 +34,9 @@ from helpers.training import (
     best_device,
     check_image_sizes,
     make_optimizer,
+    make_scheduler,
     predict_logits,
+    restore,
     train_epoch,
     training_batches,
 )
@@ -190,7 +191,8 @@ def agree(begin: Callable[[], tuple[Run, Any]]) -> tuple[Run, Any]:
         UserError: something is wrong here or in another process. Where another one tells it, the
             message is empty.
     """
-    begun, mistake = None, ""
+    begun: Any = None
+    mistake = ""
     try:
         begun = begin()
     except (UserError, OSError) as error:
@@ -307,22 +309,27 @@ def _go_on(run: Run) -> dict[str, Any] | None:
         before, now = run.state.get("world_size", 1), number_of_processes(run.flags)
         if before != now:
             raise UserError(f"{folder.path}: the run had {before} processes, now there are {now}")
-        _check_state(run)
+        _check_state(run, run.state)
     if processes.is_main() and not run.flags.dry_run:
         folder.repair(run.state, run.data.identity())
     return None
 
 
-def _check_state(run: Run) -> None:
+def _check_state(run: Run, state: dict[str, Any]) -> None:
     """Find out before the training whether the state is one that this run can have had."""
-    count = number_of_processes(run.flags)
-    batches = run.data.batches("train", run.config.batch_size, shuffle=True, world_size=count)
-    now, before = run.description(), dict(run.state)
+    now, before = run.description(), dict(state)
     now |= now.pop("training")
     before |= before.pop("training", {})
     # An earlier version knew fewer settings, and said less of where data came from.
     same = all(repr(before.get(k, v)) == repr(v) for k, v in now.items() if k != "data_source")
-    if not same or not fits(run.state, run.model, run.config, len(batches)):
+    try:
+        model = copy.deepcopy(run.model)
+        optimizer = make_optimizer(model, run.config)
+        restore(state, model, optimizer, make_scheduler(optimizer, run.config, 1))
+        History().restore(state)
+    except Exception:  # keys, shapes and types that differ
+        same = False
+    if not same:
         raise RunError(
             f"{run.folder.path / LAST} is damaged, or of another model: it cannot be resumed"
         )

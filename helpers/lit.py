@@ -8,7 +8,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -69,8 +69,7 @@ class ImageDataModule(pl.LightningDataModule):
         return self._in_order("test")
 
     def _in_order(self, split: str) -> Batches:
-        share = {"rank": rank(), "world_size": world_size()}
-        return self.data.batches(split, EVALUATION_BATCH_SIZE, **share)
+        return self.data.batches(split, EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
 
 
 class LitClassifier(pl.LightningModule):
@@ -105,8 +104,8 @@ class LitClassifier(pl.LightningModule):
         loss = F.cross_entropy(
             self(images).float(), labels, label_smoothing=self.config.label_smoothing
         )
-        mean = {"on_step": False, "on_epoch": True, "batch_size": len(labels), "sync_dist": True}
-        self.log("train_loss", loss, **mean)
+        count = len(labels)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -129,7 +128,7 @@ class LitClassifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.model, self.config)
         steps = int(self.trainer.estimated_stepping_batches)
-        steps_per_epoch = max(1, steps // max(1, self.trainer.max_epochs))
+        steps_per_epoch = max(1, steps // max(1, self.trainer.max_epochs or 1))
         scheduler = make_scheduler(optimizer, self.config, steps_per_epoch)
         if scheduler is None:
             return optimizer
@@ -169,7 +168,7 @@ class HistoryCallback(pl.Callback):
         self.epochs_left = 0 if self.history.is_over(config) else config.epochs - len(self.history)
         self.shown = Progress(config.epochs, enabled=progress and is_main())
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self.state is not None:
             restore(self.state, pl_module.model, trainer.optimizers[0], _scheduler(trainer))
 
@@ -183,8 +182,8 @@ class HistoryCallback(pl.Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.trained = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = trainer.callback_metrics
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        metrics, batches = trainer.callback_metrics, cast(Batches, trainer.train_dataloader)
         row = {
             "epoch": len(self.history) + 1,
             "train_loss": metrics["train_loss"].item(),
@@ -192,8 +191,7 @@ class HistoryCallback(pl.Callback):
             "val_accuracy": metrics["val_accuracy"].item(),
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self.started,
-            "images_per_second": trainer.train_dataloader.num_images
-            / (self.trained - self.started),
+            "images_per_second": batches.num_images / (self.trained - self.started),
         }
         self.history.add(row, pl_module.model)
         self.shown.show(row)

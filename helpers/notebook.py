@@ -13,7 +13,10 @@ from helpers.files import write_atomically
 
 T = TypeVar("T")
 
-RESULTS = Path(__file__).resolve().parents[1] / "book" / "results.json"
+# Where a render keeps its numbers: `make render` and `make reproduce` name a file of their own.
+RESULTS = Path(
+    os.environ.get("COURSE_RESULTS") or Path(__file__).resolve().parents[1] / "book/results.json"
+)
 FAST: bool = os.environ.get("COURSE_FAST", "") not in ("", "0")
 
 

@@ -67,7 +67,7 @@ def show_images(
 def plot_histories(histories: Mapping[str, History], title: str | None = None) -> Figure:
     """Training loss (dashed), validation loss and validation accuracy against the epoch."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3))
-    thin = {"linestyle": "--", "linewidth": 1.2}
+    thin: dict[str, Any] = {"linestyle": "--", "linewidth": 1.2}
     for position, (name, history) in enumerate(histories.items()):
         colour = COLOURS[position % 8]
         thick = {"color": colour, "marker": MARKERS[position % 8], "markersize": 4}
@@ -130,8 +130,9 @@ def plot_mistakes(
         axis.axis("off")
     for axis, index in zip(axes.flat, wrong.tolist(), strict=False):
         draw_image(axis, images[index])
-        guess = f"{classes[predictions[index]]} ({100 * certainty[index]:.0f} %)"
-        axis.set_title(f"says {guess}\nis {classes[labels[index]]}", fontsize=SMALLEST_TEXT)
+        said, right = classes[int(predictions[index])], classes[int(labels[index])]
+        text = f"says {said} ({100 * certainty[index]:.0f} %)\nis {right}"
+        axis.set_title(text, fontsize=SMALLEST_TEXT)
     return figure
 
 

@@ -49,7 +49,7 @@ def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Precisio
     count = TRIAL_IMAGES if device.type == "cpu" else None
     images, labels = (part[:count] for part in batch)
     models = {name: copy.deepcopy(model).train() for name in ("fp32", "bf16")}
-    seconds = {}
+    seconds: dict[str, float] = {}
     for repeat in range(3):  # in turns, so that another program's work disturbs both
         for name, trial in models.items():
             started = time.perf_counter()

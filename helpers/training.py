@@ -29,8 +29,10 @@ EVALUATION_BATCH_SIZE = 500
 EXPLODED_LOSS = 100.0
 # What a run notes of every epoch: losses in nats, accuracy from 0 to 1, the learning rate after the
 # last step, seconds for training and validation, images per second of training alone.
-COLUMNS = ("epoch", "train_loss", "val_loss", "val_accuracy")
-COLUMNS += ("lr", "seconds", "images_per_second")
+COLUMNS = (
+    *("epoch", "train_loss", "val_loss", "val_accuracy"),
+    *("lr", "seconds", "images_per_second"),
+)
 
 
 class Metrics(NamedTuple):
@@ -161,7 +163,7 @@ class _OneCycle(OneCycleLR):
     """PyTorch's own, which rises again behind its last step, held at the end: `lr` in the history
     is the rate after an epoch."""
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         if self.last_epoch >= self.total_steps:
             return [group["min_lr"] for group in self.optimizer.param_groups]
         return super().get_lr()
@@ -271,9 +273,8 @@ def fit(
     # All images move at once, as bytes; a batch of them is made where the model is.
     model.to(device)
     data = data.to(device)
-    share = {"rank": rank(), "world_size": world_size()}
     batches = training_batches(data, config)
-    val_batches = data.batches("val", EVALUATION_BATCH_SIZE, **share)
+    val_batches = data.batches("val", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
     optimizer = make_optimizer(model, config)
     scheduler = make_scheduler(optimizer, config, len(batches))
     history = History()

@@ -130,12 +130,18 @@ def test_bf16_is_what_it_says(script, tiny, tmp_path):
     assert results[1]["precision"] == "bf16" and weights[1].dtype == torch.float32
 
 
-def test_compile_trains_to_the_same_up_to_rounding(tiny, tmp_path):
+def test_compile_trains_to_the_same_up_to_rounding(tiny, tmp_path, monkeypatch):
+    compiled, compile_model = [], torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self: compiled.append(self) or compile_model(self)
+    )
     for name, flags in (("plain", []), ("compiled", ["--compile"])):
+        flags += ["--model", "softmax", "--epochs", "1"]  # little to compile
         assert run([*tiny, *flags, "--quiet", "--out", tmp_path / name]) == 0
     first, second = (
         load_checkpoint(tmp_path / n / "last.pt")["model"] for n in ("plain", "compiled")
     )
+    assert len(compiled) == 1
     assert first.keys() == second.keys(), "no trace of the compiler in a checkpoint"
     assert all(torch.allclose(first[k], second[k], atol=1e-4) for k in first)
 

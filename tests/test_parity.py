@@ -28,18 +28,22 @@ OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "lr": 0.05},
     "adam": {"optimizer": "adam", "lr": 1e-3},
 }
+# Every two of these settings together at least once; all sixteen combinations prove no more.
 CASES = [
-    (model, data, optimizer, augment)
-    for model in ("linear", "cnn")
-    for data in ("mnist", "cifar10")
-    for optimizer in OPTIMIZERS
-    for augment in (False, True)
+    ("linear", "mnist", "sgd", False),
+    ("linear", "mnist", "adam", True),
+    ("linear", "cifar10", "sgd", True),
+    ("linear", "cifar10", "adam", False),
+    ("cnn", "mnist", "sgd", True),
+    ("cnn", "mnist", "adam", False),
+    ("cnn", "cifar10", "sgd", False),
+    ("cnn", "cifar10", "adam", True),
 ]
 
 
 @pytest.fixture(scope="module")
 def data():
-    return {name: load(name, mode="sample").subset(400) for name in ("mnist", "cifar10")}
+    return {name: load(name, mode="sample").subset(200) for name in ("mnist", "cifar10")}
 
 
 def chapter_2() -> dict[str, Any]:

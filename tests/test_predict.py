@@ -79,10 +79,10 @@ def ask(capsys, checkpoint, *arguments):
     return status, captured.out, captured.err.splitlines()
 
 
-def script(*arguments, stdin=b"", **environment):
+def script(*arguments, **environment):
     return subprocess.run(
         [sys.executable, str(ROOT / "predict.py"), *map(str, arguments)],
-        input=stdin, capture_output=True, env=os.environ | environment, timeout=120,
+        capture_output=True, env=os.environ | environment, timeout=120,
     )  # fmt: skip
 
 
@@ -569,6 +569,7 @@ def test_the_table_shows_classes_probabilities_and_how_the_picture_was_read(
     assert "[red]7.png" in out and "dark on light, inverted" in out.replace("\n", " ")
     out = ask(capsys, objects, path)[1]
     assert "read as" not in out and "resized" not in out and out.count("%") == 3
+    assert ask(capsys, digits, "--help")[0] == 0
 
 
 def test_broken_files_are_one_line_each_and_the_rest_is_predicted(capsys, digits, broken):
@@ -634,17 +635,21 @@ def test_what_a_folder_holds_beside_pictures_is_said(tmp_path, capsys, digits, s
     assert [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "seven.png")]
 
 
-def test_the_script_reads_standard_input_from_a_pipe(digits, seven):
-    file = io.BytesIO()
+@pytest.mark.parametrize("whole", [True, False])
+def test_standard_input_is_read_from_a_pipe(whole, capsys, digits, seven, monkeypatch):
+    file, (end, start) = io.BytesIO(), os.pipe()
     on_paper(seven).save(file, "png")
-    done = script("--checkpoint", digits, "-", "--json", stdin=file.getvalue())
-    assert done.returncode == 0 and done.stderr == b""
-    check_answers(json.loads(done.stdout), ["-"])
-    done = script("--checkpoint", digits, "-", "--json", stdin=b"")
-    assert done.returncode == 1 and json.loads(done.stdout) == []
-    assert done.stderr.decode().splitlines() == [
-        "predict.py: cannot read standard input: the file is empty"
-    ]
+    with open(start, "wb") as writer:
+        writer.write(file.getvalue() if whole else b"")
+    with open(end, encoding="utf-8") as reader:
+        monkeypatch.setattr(sys, "stdin", reader)
+        status, out, err = ask(capsys, digits, "-", "--json")
+    if whole:
+        assert (status, err) == (0, [])
+        check_answers(json.loads(out), ["-"])
+    else:
+        assert (status, json.loads(out)) == (1, [])
+        assert err == ["predict.py: cannot read standard input: the file is empty"]
 
 
 def test_closed_standard_input_is_one_line(capsys, digits, monkeypatch):
@@ -662,7 +667,6 @@ def test_the_script_keeps_to_its_promises_in_a_poor_terminal(digits, broken, tmp
     lines = done.stderr.decode("ascii").splitlines()
     assert done.returncode == 1 and b"sieben" in done.stdout
     assert all(line.startswith("predict.py: cannot read") for line in lines)
-    assert script("--help").returncode == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names there cannot be such")

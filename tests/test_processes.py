@@ -1,4 +1,8 @@
-"""Several processes that train one model: equal shares, the same curve, a clear end."""
+"""Several processes that train one model: equal shares, the same curve, a clear end.
+
+Each launcher starts one run from nothing. The other runs are forks with what it puts into the
+environment, which is all that the scripts know of a launcher.
+"""
 
 import csv
 import json
@@ -11,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +24,12 @@ import lightning_train
 import train
 from commands.folder import load_checkpoint
 from helpers import processes
-from helpers.data.load import load
+from helpers.data.load import SAMPLE, load
+from helpers.data.npz import read_prepared
 from helpers.models import build_model
 from helpers.recipes import recipe, with_changes
 from helpers.training import evaluate, fit
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = "--sample --model linear --epochs 8 --batch-size 120 --device cpu".split()
@@ -37,24 +44,31 @@ EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")
 
 def start(launcher, *flags):
     command, own = LAUNCHERS[launcher]
-    words = [*command, *map(str, flags)]
-    return launch(words if "--resume" in flags else words + own)
-
-
-def launch(words, **environment):
     return subprocess.Popen(
-        [sys.executable, *words],
+        [sys.executable, *command, *map(str, flags), *own],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
     )
 
 
-def free_port():
+def two_forks(launcher, *flags, nodes=1):
+    """Exit status, output and errors of both processes, on one machine or as if on two."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+    ranks = [{"LOCAL_RANK": "0"} if nodes == 2 else {"LOCAL_RANK": str(n)} for n in range(2)]
+    if launcher == "torchrun":
+        script, own = "train.py", []
+        ranks = [where | ranks[n] | {"RANK": str(n), "WORLD_SIZE": "2"} for n in range(2)]
+    else:
+        script = "lightning_train.py"
+        own = ["--devices", 2 // nodes, "--num-nodes", nodes, "--strategy", "ddp"]
+        ranks = [where | ({"NODE_RANK": str(n)} if nodes == 2 else ranks[n]) for n in range(2)]
+    words = flags if "--resume" in flags else [*flags, *own]
+    both = [forked(script, *words, **environment) for environment in ranks]
+    return [process.finish() for process in both]
 
 
 def finish(process):
@@ -97,17 +111,8 @@ def test_both_launchers_give_equal_numbers_and_weights(together):
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_two_nodes_train_as_two_processes_do(launcher, together, tmp_path):
-    """Two launches that know each other by address, as on two machines."""
-    port, flags = free_port(), [*FLAGS, "--out", str(tmp_path / "run")]
-    if launcher == "torchrun":
-        meet = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}"
-        words = ["-m", "torch.distributed.run", *meet.split(), str(ROOT / "train.py"), *flags]
-        nodes = [launch(words) for _ in range(2)]
-    else:
-        words = [*LIGHTNING, *flags, "--devices", "1", "--num-nodes", "2", "--strategy", "ddp"]
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        nodes = [launch(words, NODE_RANK=str(rank), **where) for rank in range(2)]
-    ends = [finish(node) for node in nodes]
+    """Two processes that know each other by address, as on two machines."""
+    ends = two_forks(launcher, *FLAGS, "--out", tmp_path / "run", nodes=2)
     assert [status for status, _, _ in ends] == [0, 0], ends
     assert sum(output.count("test accuracy") for _, output, _ in ends) == 1
     assert curve(tmp_path / "run") == curve(together / launcher)
@@ -130,24 +135,31 @@ def test_validation_and_test_count_every_image_once(launcher, together):
     assert result["test_loss"] == pytest.approx(test.loss, rel=1e-6)
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_cnn_in_two_processes_learns_as_in_one(launcher, tmp_path):
-    """Batch normalisation sees half a batch in each process, so only the course is the same."""
-    changes = {"epochs": 3, "batch_size": 120, "lr": 0.02}
-    flags = (
-        "--sample --model cnn --epochs 3 --batch-size 120 --lr 0.02 --device cpu --quiet".split()
-    )
-    status, _, errors = finish(start(launcher, *flags, "--out", tmp_path / "two"))
-    assert status == 0, errors
-    data = load("mnist", mode="sample")
-    state = load_checkpoint(tmp_path / "two" / "last.pt")
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory):
+    """A small CNN that one process has trained: its history, its data and their folder."""
+    folder = tmp_path_factory.mktemp("part of the sample")
+    arrays, _ = read_prepared(SAMPLE / "mnist.npz")
+    np.savez(folder / "mnist.npz", **{name: array[:1200] for name, array in arrays.items()})
+    data = load("mnist", folder, "full")
     model = build_model("cnn", data.image_shape, data.num_classes, "small")
-    config = with_changes(recipe("cnn", "mnist"), changes)
-    history = fit(model, data, config, device="cpu", progress=False)
+    config = with_changes(recipe("cnn", "mnist"), {"epochs": 3, "batch_size": 120, "lr": 0.02})
+    return fit(model, data, config, device="cpu", progress=False), data, folder
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_cnn_in_two_processes_learns_as_in_one(launcher, cnn, tmp_path):
+    """Batch normalisation sees half a batch in each process, so only the course is the same."""
+    history, data, folder = cnn
+    words = "--require-full --model cnn --epochs 3 --batch-size 120 --lr 0.02 --device cpu --quiet"
+    ends = two_forks(launcher, *words.split(), "--data-dir", folder, "--out", tmp_path / "two")
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    state = load_checkpoint(tmp_path / "two" / "last.pt")
     for one, two in zip(history.rows, state["rows"], strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=0.05)
     assert state["rows"][-1]["val_accuracy"] == pytest.approx(history.best_val_accuracy, abs=0.1)
     # What was saved is what was measured, running means included.
+    model = build_model("cnn", data.image_shape, data.num_classes, "small")
     model.load_state_dict(state["model"])
     measured = evaluate(model, data.batches("val", 500))
     assert measured.accuracy == state["rows"][-1]["val_accuracy"]
@@ -181,8 +193,8 @@ def test_a_killed_worker_ends_the_run_which_then_goes_on(launcher, together, tmp
     assert status == 1 and output == "", errors
     assert "another process of this run has ended" in errors and "--resume" in errors
     assert not (folder / "result.json").exists()
-    status, output, errors = finish(start(launcher, "--resume", folder))
-    assert status == 0, errors
+    ends = two_forks(launcher, "--resume", folder)
+    assert [status for status, _, _ in ends] == [0, 0], ends
     assert curve(folder) == curve(together / launcher)
     first, second = (load_checkpoint(f / "last.pt") for f in (folder, together / launcher))
     assert all(torch.equal(first["model"][k], second["model"][k]) for k in first["model"])
@@ -197,9 +209,9 @@ def test_a_run_of_two_is_not_resumed_by_one(together, tmp_path, capsys):
 
 
 def test_a_mistake_is_told_once():
-    status, output, errors = finish(start("torchrun", "--model", "mlp"))
-    assert status != 0 and output == ""
-    assert errors.count("train.py: error: unknown model 'mlp'") == 1
+    (one, *first), (two, *second) = two_forks("torchrun", "--model", "mlp")
+    assert one == two == 2 and second == ["", ""]
+    assert first[0] == "" and first[1].count("train.py: error: unknown model 'mlp'") == 1
 
 
 @pytest.mark.parametrize(

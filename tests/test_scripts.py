@@ -20,6 +20,7 @@ from helpers.files import write_atomically
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe
 from helpers.training import COLUMNS
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("train.py", "lightning_train.py")
@@ -129,9 +130,9 @@ def test_mistakes_in_the_scripts_themselves(script, tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"")
     flags = ["--data-dir", tmp_path, "--dataset", "mnist", "--out", tmp_path / "out"]
     nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # no download
-    done = run(script, *flags, COURSE_DATA="full", **nowhere)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "damaged data file" in done.stderr and not (tmp_path / "out").exists()
+    status, _, errors = forked(script, *flags, COURSE_DATA="full", **nowhere).finish()
+    assert status == 2 and errors.count("\n") == 1
+    assert "damaged data file" in errors and not (tmp_path / "out").exists()
 
 
 def test_an_image_folder_without_classes_is_refused(tmp_path, capsys):
@@ -154,9 +155,9 @@ def test_a_run_is_not_overwritten(tmp_path, capsys):
 
 def test_divergence_stops_with_advice(tmp_path):
     flags = "--sample --model linear --optimizer sgd --lr 1e20 --epochs 9".split()
-    done = run("train.py", *flags, "--out", tmp_path / "out", "--quiet")
-    assert done.returncode == 1 and "learning rate 1e+20" in done.stderr
-    assert "--lr 1e+19" in done.stderr and "Traceback" not in done.stderr
+    status, _, errors = forked("train.py", *flags, "--out", tmp_path / "out", "--quiet").finish()
+    assert status == 1 and "learning rate 1e+20" in errors
+    assert "--lr 1e+19" in errors and "Traceback" not in errors
     assert not (tmp_path / "out" / "result.json").exists()
 
 
@@ -172,8 +173,9 @@ def test_an_own_image_folder_trains(tmp_path):
                 tmp_path / "images" / name / f"{number}.png"
             )
     flags = ["--dataset", tmp_path / "images", "--model", "linear", "--epochs", "8"]
-    done = run("train.py", *flags, "--out", tmp_path / "out", "--quiet", "--no-augment")
-    assert done.returncode == 0, done.stderr
+    flags += ["--out", tmp_path / "out", "--quiet", "--no-augment"]
+    status, _, errors = forked("train.py", *flags).finish()
+    assert status == 0, errors
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["test_accuracy"] == 1.0 and str(tmp_path / "images") in result["data_source"]
 
@@ -262,7 +264,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_names_every_flag(script):
-    text = run(script, "--help").stdout
+    _, text, _ = forked(script, "--help").finish()
     for flag in (
         "--model --size --dataset --optimizer --lr --epochs --epoch --batch-size --augment "
         "--seed --device --data-dir --sample --require-full --out"
@@ -272,10 +274,13 @@ def test_help_names_every_flag(script):
 
 def test_the_minimal_example_trains_logs_and_resumes(tmp_path):
     """`examples/lightning_minimal.py` on the sample, and once more: there is nothing left to do."""
-    for _ in range(2):
-        done = run("examples/lightning_minimal.py", cwd=tmp_path, COURSE_DATA="sample")
-        assert done.returncode == 0, done.stderr
-        assert "test_accuracy" in done.stdout and "the first answers: [" in done.stdout
+    script = "examples/lightning_minimal.py"
+    done = run(script, cwd=tmp_path, COURSE_DATA="sample")
+    said = [(done.returncode, done.stdout, done.stderr)]
+    said.append(forked(script, cwd=tmp_path, COURSE_DATA="sample").finish())
+    for status, output, errors in said:
+        assert status == 0, errors
+        assert "test_accuracy" in output and "the first answers: [" in output
         last = torch.load(tmp_path / "runs" / "minimal" / "last.ckpt", weights_only=True)
         assert last["epoch"] == 2
     assert {"best.ckpt", "last.ckpt", "log"} <= {

@@ -17,7 +17,7 @@ from helpers.errors import UserError
 from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
 from helpers.progress import Progress
-from tools import build_book, chart, dress, fill, frame, render, run_fast
+from tools import build_book, chart, dress, fill, frame, render, reproduce, run_fast
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
 CHAPTER = """\
@@ -120,20 +120,64 @@ def test_frame_needs_a_place(course: Course, place: str) -> None:
         frame.main([], course)
 
 
-def test_render_stores_outputs_digest_and_numbers(
-    course: Course, monkeypatch: pytest.MonkeyPatch
+def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("COURSE_DATA", raising=False)
-    add_numbers(course.results, "answer.small", value=42)
-    assert render.main(["--chapter", "1"], course) == 0
     chapter = course.chapters()[0]
+    recording = (
+        f"import sys\n\nsys.path.append({str(ROOT)!r})\nfrom helpers.notebook import record\n\n"
+        'record("answer.small", value=42, val_accuracy=0.9)\n'
+    )
+    with chapter.pair.open("a", encoding="utf-8") as file:
+        file.write(recording)
+    assert render.main(["--chapter", "1"], course) == 0
     notebook = read_notebook(chapter.notebook)
     assert output_of(chapter.notebook) == "None full\n"
     assert notebook.metadata["course"]["code_digest"] == code_digest(notebook)
-    assert json.loads(course.results.read_text())["chapters.01"]["full_seconds"] > 0
+    stored = json.loads(course.results.read_text())
+    assert stored["answer.small"] == {"value": 42, "val_accuracy": 0.9, "chapter": "01"}
+    made = stored["chapters.01"]
+    assert made["full_seconds"] > 0 and made["threads"] >= 1 and len(made["code"]) == 64
+    assert set(made) >= {"date", "data", "device"} and "torch" in made["versions"]
     assert frame.main(["--check"], course) == 0, "the numbers are in the text"
-    add_numbers(course.results, "answer.small", value=43)
+    add_numbers(course.results, "answer.small", value=43, val_accuracy=0.8)
     assert frame.main(["--check"], course) == 1
+    before, seen = course.results.read_bytes(), chapter.notebook.read_bytes()
+    capsys.readouterr()
+    assert reproduce.main(["--chapter", "1"], course) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"answer.small.value +│ +43 +│ +42 +│ +± 4.3 +│ +yes", said), said
+    assert re.search(r"val_accuracy +│ +80.00 % +│ +90.00 % +│.+│ +NO", said), said
+    assert "1 do not agree" in said and "code has changed" not in said
+    assert (course.results.read_bytes(), chapter.notebook.read_bytes()) == (before, seen)
+
+
+def test_each_number_has_its_own_tolerance() -> None:
+    recorded = {"a.b": {"test_accuracy": 0.98, "seconds": 10, "parameters": 7, "points": 2.0}}
+    cases = [
+        ("test_accuracy", 0.9855, 0.9865),
+        ("seconds", 19, 21),
+        ("parameters", 7, 8),
+        ("points", 2.19, 2.3),
+    ]
+    for field, near, far in cases:
+        assert reproduce.agrees(field, recorded["a.b"], near)
+        assert not reproduce.agrees(field, recorded["a.b"], far)
+    assert not reproduce.agrees("test_accuracy", recorded["a.b"] | {"runs": 9}, 0.9855)
+    for numbers, wrong in (({"points": 2.1}, 0), ({"seconds": 99}, 0), ({"points": 3, "x": 1}, 2)):
+        assert reproduce.compared(recorded, {"a.b": numbers})[1] == wrong
+
+
+def test_the_code_of_a_number_is_the_chapters_and_the_helpers_it_uses() -> None:
+    names = {
+        path.relative_to(ROOT / "helpers").as_posix()
+        for path in render.used_helpers(
+            "from helpers.speed import (\n    settle_precision,\n)", ROOT
+        )
+    }
+    data = {"data/batches.py", "data/augmentation.py"}
+    assert names == {"speed.py", "processes.py", "progress.py"} | data
 
 
 def test_a_cell_that_fails_stores_nothing(course: Course) -> None:

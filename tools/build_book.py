@@ -54,6 +54,7 @@ INDEX = re.compile(
     r"""<script\b[^>]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>\s*"""
 )
 TWICE = re.compile(r"<title>(?P<title>.+?) &#8212; (?P=title)</title>")  # the first page's title
+TITLE = re.compile(r"<title>(.*?)(?: &#8212;.*?)?</title>", re.DOTALL)
 CANONICAL = re.compile(r"""\s*<link rel="canonical"[^>]*>""")
 QUESTION = re.compile(r"<strong>The question</strong>: (?P<said>.*?)</p>", re.DOTALL)
 SUBTITLE = "Image classification with PyTorch and PyTorch Lightning: a free course in notebooks."
@@ -191,8 +192,8 @@ def not_found(html: Path, course: Course) -> str:
         page = html / f"{entry}.html"
         if not page.exists():
             continue  # faults() names it
-        title = re.search(r"<title>(.*?)(?: &#8212;.*?)?</title>", page.read_text("utf-8"), re.S)
-        links += f'<li><a href="{root}{entry}.html">{" ".join(title[1].split())}</a></li>\n'
+        title = TITLE.findall(page.read_text("utf-8"))[0]
+        links += f'<li><a href="{root}{entry}.html">{" ".join(title.split())}</a></li>\n'
     logo = (course.book / "_static" / "logo.svg").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -110,8 +110,8 @@ def with_thumbnails(text: str, notebooks: dict[str, NotebookNode], folder: Path)
         stored = [output.get("data", {}).get("image/png") for output in cell.outputs]
         if not any(stored):
             return ""
-        picture = Image.open(io.BytesIO(base64.b64decode(next(filter(None, stored)))))
-        picture = picture.convert("RGB")
+        opened = Image.open(io.BytesIO(base64.b64decode(next(filter(None, stored)))))
+        picture = opened.convert("RGB")
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         folder.mkdir(exist_ok=True)
         picture.quantize(64).save(folder / f"{match['name']}.png", optimize=True)

@@ -1,7 +1,10 @@
 """Run a notebook top to bottom in a new kernel of this very Python."""
 
+import json
 import os
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
@@ -53,6 +56,22 @@ def run(chapter: Chapter, environment: dict[str, str]) -> tuple[NotebookNode, fl
     for text in complaints(notebook):
         print(f"{chapter.entry} wrote to stderr:\n{text}")
     return notebook, seconds
+
+
+def rendered(
+    chapter: Chapter, environment: dict[str, str]
+) -> tuple[NotebookNode, float, dict[str, dict[str, Any]]]:
+    """As `run`, but as a render, whose claims must hold; and the numbers that it recorded.
+
+    Raises:
+        UserError: a cell failed, or the kernel died.
+    """
+    with TemporaryDirectory() as folder:
+        results = Path(folder) / "results.json"
+        variables = {"COURSE_RENDER": "1", "COURSE_RESULTS": str(results)}
+        notebook, seconds = run(chapter, environment | variables)
+        text = results.read_text(encoding="utf-8") if results.exists() else "{}"
+    return notebook, seconds, json.loads(text)
 
 
 def complaints(notebook: NotebookNode) -> list[str]:

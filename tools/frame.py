@@ -49,6 +49,7 @@ CITED = re.compile(r"^repository-code:.*$", re.MULTILINE)
 COLAB_LINK = re.compile(r"<!-- open:(\w+) -->(?:\[.*?\]\(.*?\))?")
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
+TITLE = re.compile(r"^# # (?:(\d+)\. )?(.*)$", re.MULTILINE)
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
 
 SETUP = """\
@@ -194,8 +195,8 @@ def with_first_use(glossary: str, chapters: dict[Chapter, str]) -> str:
         links = [c for c, text in chapters.items() if f"glossary.md#{slug(name)})" in text]
         users = links or [c for c, text in chapters.items() if name.lower() in text.lower()]
         if users:
-            title = re.search(r"^# # (?:(\d+)\. )?(.*)$", chapters[users[0]], re.MULTILINE)
-            chapter = f"chapter {title[1]}" if title[1] else title[2]
+            ((number, title),) = TITLE.findall(chapters[users[0]])[:1]
+            chapter = f"chapter {number}" if number else title
             said += f"\n\nFirst used in [{chapter}](../{users[0].entry}.ipynb)"
         return f"### {name}\n\n{said}\n\n"
 

@@ -51,7 +51,7 @@ def make_arrays() -> dict[str, np.ndarray]:
 def save(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Write a compressed .npz in one step: either the whole file is there or none of it."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(buffer.getvalue())
     os.replace(temporary, path)

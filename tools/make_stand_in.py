@@ -437,8 +437,8 @@ def occlude(canvas: Image.Image, r: Random) -> None:
     kind = r.random()
     colour = r.choice(PAINTS)
     if kind < 0.08:
-        x, w = OVER * r.randint(2, SIZE - 4), OVER * r.randint(1, 2)
-        draw.rectangle([x, r.uniform(0, side / 2), x + w - 1, side], fill=colour)
+        left, width = OVER * r.randint(2, SIZE - 4), OVER * r.randint(1, 2)
+        draw.rectangle([left, r.uniform(0, side / 2), left + width - 1, side], fill=colour)
     elif kind < 0.2:
         x, y, w = r.uniform(0, side), r.uniform(side * 0.75, side), r.uniform(10, 22)
         draw.ellipse([x - w, y - w, x + w, y + w], fill=r.choice(GRASSES))

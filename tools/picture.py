@@ -4,6 +4,8 @@ Two fast CNNs are trained for a few minutes. Below images that they have not see
 classes that each finds most likely, with bars for the probabilities. It needs the full data.
 """
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
@@ -27,7 +29,11 @@ def draw_answers(axis: Axes, probabilities: torch.Tensor, classes: tuple[str, ..
     axis.barh(range(3), [1] * 3, color="0.93")
     axis.barh(range(3), top.values, color=[COLOURS[2], "0.75", "0.75"])
     for row, (share, index) in enumerate(zip(*top, strict=True)):
-        look = {"va": "center", "fontsize": 9, "fontweight": "normal" if row else "bold"}
+        look: dict[str, Any] = {
+            "va": "center",
+            "fontsize": 9,
+            "fontweight": "normal" if row else "bold",
+        }
         axis.text(0.03, row, classes[index], **look)
         axis.text(0.97, row, f"{100 * share:.0f} %", ha="right", **look)
     axis.set(xlim=(0, 1), ylim=(2.5, -0.5))

@@ -4,14 +4,26 @@
     python -m tools.render --chapter 3    one chapter
 
 The data must be there (COURSE_DATA=full unless you set COURSE_DATA): the manual says where it is
-looked for. Then the recorded numbers are put into the text.
+looked for. Then the recorded numbers are put into the text. Under each number's key stands the
+chapter that it came from, and under the chapter's how it was made: when, with which code, data,
+versions, on what.
 """
 
 import argparse
+import hashlib
 import os
+import re
+from datetime import date
+from pathlib import Path
 
+import torch
+from nbformat import NotebookNode
+
+from commands.folder import versions
+from helpers.data.load import DATASET_NAMES, load
 from helpers.errors import UserError
 from helpers.notebook import add_numbers
+from helpers.training import best_device
 from tools import frame
 from tools.course import (
     Course,
@@ -22,7 +34,41 @@ from tools.course import (
     source_digest,
     write_if_changed,
 )
-from tools.execute import complaints, run
+from tools.execute import complaints, rendered
+
+IMPORT = re.compile(r"^\s*(?:from|import) (helpers[\w.]*)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
+
+
+def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str, str | int]:
+    """What a chapter's numbers depend on: date, code with the helpers it uses, data, machine."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    total = hashlib.sha256(code_digest(notebook).encode())
+    for path in used_helpers(code, course.root):
+        total.update(path.read_bytes())
+    data = {name: load(name, mode=mode).identity() for name in DATASET_NAMES if f'"{name}"' in code}
+    return {
+        "date": date.today().isoformat(),
+        "code": total.hexdigest(),
+        "data": ", ".join(f"{name} {known['digest'][:16]}" for name, known in data.items()),
+        "device": str(best_device()),
+        "threads": torch.get_num_threads(),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+    }
+
+
+def used_helpers(code: str, root: Path) -> list[Path]:
+    """The files of helpers/ that this code imports, and those that they import."""
+    found: set[Path] = set()
+    todo = [code]
+    while todo:
+        for start, names in IMPORT.findall(todo.pop()):
+            where = root / start.replace(".", "/")
+            parts = [where.with_suffix(".py"), where / "__init__.py"]
+            parts += [where / f"{name}.py" for name in re.findall(r"\w+", names)]
+            new = {p for p in parts if p.is_file() and "exercises" not in p.parts} - found
+            found |= new
+            todo += [path.read_text(encoding="utf-8") for path in new]
+    return sorted(found)
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
@@ -31,17 +77,20 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3 or own_images")
     options = parser.parse_args(arguments)
     course = course or Course()
-    environment = {"COURSE_RENDER": "1", "COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
+    environment = {"COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
     chapters = course.chapters(options.chapter)
     frame.main([], course)
     warned = False
     for chapter in chapters:
-        notebook, seconds = run(chapter, environment)
+        notebook, seconds, numbers = rendered(chapter, environment)
         if source_digest(read_notebook(chapter.notebook)) != source_digest(notebook):
             raise UserError(f"{chapter.entry}.ipynb was edited while it ran: nothing is stored")
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
-        add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds)
+        for key, values in numbers.items():
+            add_numbers(course.results, key, **values, chapter=chapter.key)
+        made = circumstances(notebook, course, environment["COURSE_DATA"])
+        add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds, **made)
         warned = warned or bool(complaints(notebook))
     frame.main([], course)
     return int(warned)

@@ -88,8 +88,9 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
 
 def is_dark_on_light(grey: Image.Image) -> bool:
     """Whether the border is light: its median is above the middle of the darkest and lightest."""
-    darkest, lightest = grey.getextrema()
-    return float(np.median(_border(grey))) > (darkest + lightest) / 2
+    pixels = np.asarray(grey)
+    middle = (float(pixels.min()) + float(pixels.max())) / 2
+    return float(np.median(_border(grey))) > middle
 
 
 def centre_like_mnist(ink: np.ndarray) -> np.ndarray:

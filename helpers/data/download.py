@@ -94,9 +94,9 @@ def _cifar10() -> tuple[npz.Arrays, str]:
     content, arrays = _fetch(CIFAR10.filename, CIFAR10.tgz_md5, list(CIFAR10_MIRRORS)), {}
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:  # nothing is unpacked to the disk
         found = {
-            PurePosixPath(member.name).name: pickle.load(tar.extractfile(member), encoding="latin1")
+            PurePosixPath(member.name).name: pickle.load(file, encoding="latin1")
             for member in tar
-            if "_batch" in member.name
+            if "_batch" in member.name and (file := tar.extractfile(member))
         }
     for part, listed in (("train", CIFAR10.train_list), ("test", CIFAR10.test_list)):
         rows = np.concatenate([found[name]["data"] for name, _ in listed])
@@ -136,8 +136,8 @@ def _content(url: str) -> bytes:
     def read() -> None:
         try:
             request = Request(url, headers={"User-Agent": "image-classification-course"})
-            options = {"timeout": STALL_SECONDS, "context": ssl.create_default_context()}
-            with urlopen(request, **options) as reply, download_bar(name, reply.length) as bar:
+            opened = urlopen(request, timeout=STALL_SECONDS, context=ssl.create_default_context())
+            with opened as reply, download_bar(name, reply.length) as bar:
                 while not given_up.is_set() and (chunk := reply.read1(1 << 16)):
                     content.extend(chunk)
                     bar.update(len(chunk))
@@ -148,7 +148,7 @@ def _content(url: str) -> bytes:
     thread.start()
     try:
         thread.join(OPEN_SECONDS)
-        seen, wanted = 0, 1
+        seen, wanted = 0, 1.0
         while thread.is_alive():
             if not seen + wanted <= len(content) <= LARGEST:
                 raise TimeoutError("silent, too slow, or without an end")

@@ -86,7 +86,7 @@ def _parts(finder: Finder, folder: Path) -> dict[str, Part]:
     named = {f: _look_through(finder, f) for f in below if _split_name(f)}
     if len(below) > 1 and not {"train"} < set(map(_split_name, named)):
         named = {f: part for f, part in named.items() if not _is_class(finder, f, below)}
-    names = [_split_name(f) for f in named]
+    names = [_split_name(f) or "" for f in named]
     splits = dict(zip(names, named.values(), strict=True))
     beside = _by_name(f for f in below if f not in named)
     train = splits.pop("train", Part(top.root, beside))
@@ -138,7 +138,8 @@ def _is_class(finder: Finder, folder: Path, below: Sequence[Path]) -> bool:
 
     Not if class folders inside it are there outside it too.
     """
-    if _split_name(folder) != "train" and not SPLIT_NAME.fullmatch(folder.name)["prefix"]:
+    name = SPLIT_NAME.fullmatch(folder.name)
+    if _split_name(folder) != "train" and not (name and name["prefix"]):
         return False
     elsewhere = [_look_through(finder, other).classes for other in below if other != folder]
     return not _agree(_look_through(finder, folder).classes, chain(_by_name(below), *elsewhere))

@@ -220,14 +220,14 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     """A folder of pictures as a data set; without a test part, a fifth of each class is kept."""
     from helpers.data.folders import read_folder
 
-    classes, *parts = read_folder(folder)
+    content = read_folder(folder)
     folder = folder.resolve()
-    train, val, test = (part and Split(*map(torch.from_numpy, part)) for part in parts)
+    val, test = (p and Split(*map(torch.from_numpy, p)) for p in (content.val, content.test))
     return _build(
         name=folder.name,
         title=printable(folder.name),
-        classes=classes,
-        train=train,
+        classes=content.classes,
+        train=Split(*map(torch.from_numpy, content.train)),
         val=val,
         test=test,
         source=f"the image folder {printable(folder)}",

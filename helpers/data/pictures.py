@@ -215,14 +215,14 @@ def _decode(file: IO[bytes]) -> Image.Image:
     if not file.read(1):
         raise DataError("the file is empty")
     file.seek(0)
-    with Image.open(file) as image:
-        if image.width * image.height > LARGE:
-            image.draft(None, (2000, 2000))  # JPEG can be decoded smaller at once
-        image.load()
+    with Image.open(file) as opened:
+        if opened.width * opened.height > LARGE:
+            opened.draft(None, (2000, 2000))  # JPEG can be decoded smaller at once
+        opened.load()
         try:
-            image = ImageOps.exif_transpose(image)
+            image = ImageOps.exif_transpose(opened)
         except Exception:  # a damaged EXIF block does not spoil the pixels
-            image = image.copy()
+            image = opened.copy()
         return _grey_or_rgb(image)
 
 
@@ -251,7 +251,8 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
         from PIL import ImageCms
 
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        # None would be the answer of a change in place.
+        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
     if image.mode in ("La", "RGBa"):  # colours that are multiplied by their opacity already
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     grey = image.mode in ("1", "L", "LA")
@@ -264,8 +265,7 @@ def _on_ground(image: Image.Image) -> Image.Image:
     """A transparent picture on white, or on black if nothing of it can be seen on white."""
     for colour in ("white", "black"):
         found = Image.alpha_composite(Image.new("RGBA", image.size, colour), image)
-        low, high = found.convert("L").getextrema()
-        if high - low >= 32:
+        if np.ptp(np.asarray(found.convert("L"))) >= 32:
             return found
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
