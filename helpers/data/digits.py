@@ -19,6 +19,7 @@ PAPER = 0.35
 FAINTEST = 16  # grey levels: what differs less from its ground is no ink
 MOST_INK = 0.7  # part of the picture; a digit leaves more free
 SMALLEST_BLOCK = 3  # pixels: the side of squares that were one pixel each
+EQUAL = 8  # grey levels by which neighbours in a square may differ, in a JPEG file
 FEWEST_EDGES = 4  # between squares, from top to bottom and from side to side
 FRAME = 48  # grey levels between a frame and the paper inside it
 SPECK = 0.03  # of the largest part's pixels
@@ -84,8 +85,13 @@ def _is_like_mnist(pixels: np.ndarray) -> bool:
 def _without_blocks(grey: Image.Image) -> Image.Image:
     """One pixel again for each square of a picture that was enlarged by repeating its pixels."""
     pixels = np.asarray(grey)
-    rows = 1 + np.flatnonzero((pixels[1:] != pixels[:-1]).any(axis=1))
-    columns = 1 + np.flatnonzero((pixels[:, 1:] != pixels[:, :-1]).any(axis=0))
+    rows, columns = (
+        1
+        + np.flatnonzero(
+            (np.abs(np.diff(pixels.astype(np.int16), axis=axis)) > EQUAL).any(1 - axis)
+        )
+        for axis in (0, 1)
+    )
     gaps = np.concatenate([np.diff(rows), np.diff(columns)])
     if min(len(rows), len(columns)) < FEWEST_EDGES or gaps.min() < SMALLEST_BLOCK:
         return grey
