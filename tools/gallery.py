@@ -26,7 +26,7 @@ CHAPTERS = (
 )
 FAST_SIZES = {"mnist 0.99": "small", "mnist 0.995": "middle"}  # the others are large
 WITHOUT = {"mnist": "nearest_image", "cifar10": "nearest_thumbnail"}  # best of chapter 1
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 330, 56, 14, 30, 48
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 360, 70, 14, 34, 58
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 AXES = {
     "seconds": ("Training (seconds)", (2, 4000), (10, 100, 1000)),
@@ -119,20 +119,20 @@ def _panel(rows: list[Entry], data: str, axis: str, line: float | None) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="group" '
         f'aria-label="{name}: accuracy against {axis}">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        f'<text x="{LEFT}" y="19" font-weight="bold">{name}</text>',
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 10}" text-anchor="end">{title}</text>',
+        f'<text x="{LEFT}" y="21" font-weight="bold">{name}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" text-anchor="end">{title}</text>',
     ]
     bottom = HEIGHT - BOTTOM
     for tick in ticks:
         parts.append(f'<path d="M{x(tick)} {TOP}V{bottom}" stroke="#ddd"/>')
         parts.append(
-            f'<text x="{x(tick)}" y="{bottom + 18}" text-anchor="middle">{tick:,.0f}</text>'
+            f'<text x="{x(tick)}" y="{bottom + 20}" text-anchor="middle">{tick:,.0f}</text>'
         )
     for share in SHARES:
         if TOP <= y(share) <= bottom:
             parts.append(f'<path d="M{LEFT} {y(share)}H{WIDTH - RIGHT}" stroke="#ddd"/>')
             text = f"{100 * share:g} %"
-            parts.append(f'<text x="{LEFT - 6}" y="{y(share) + 5}" text-anchor="end">{text}</text>')
+            parts.append(f'<text x="{LEFT - 6}" y="{y(share) + 6}" text-anchor="end">{text}</text>')
     if line:
         dashes = 'stroke="#555" stroke-dasharray="5 4"'
         parts.append(f'<path d="M{LEFT} {y(line)}H{WIDTH - RIGHT}" {dashes}/>')
@@ -140,14 +140,14 @@ def _panel(rows: list[Entry], data: str, axis: str, line: float | None) -> str:
         across, up = x(getattr(row, axis)), y(row.val)
         is_cnn = "CNN" in row.name
         mark = (
-            f'<rect x="{across - 8}" y="{up - 8}" width="16" height="16" fill="{ORANGE}"/>'
+            f'<rect x="{across - 10}" y="{up - 10}" width="20" height="20" fill="{ORANGE}"/>'
             if is_cnn
-            else f'<circle cx="{across}" cy="{up}" r="9" fill="{BLUE}"/>'
+            else f'<circle cx="{across}" cy="{up}" r="11" fill="{BLUE}"/>'
         )
         colour = "#000" if is_cnn else "#fff"
         parts.append(
             f'<a href="{row.page}" data-letter="{row.letter}" aria-label="{_told(row)}">{mark}'
-            f'<text x="{across}" y="{up + 4.5}" text-anchor="middle" font-size="13" '
+            f'<text x="{across}" y="{up + 5.5}" text-anchor="middle" font-size="15" '
             f'fill="{colour}">{row.letter}</text></a>'
         )
     return "\n".join([*parts, "</svg>"])

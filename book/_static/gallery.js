@@ -4,7 +4,7 @@ const gallery = document.getElementById("gallery");
 const points = [...gallery.querySelectorAll("a[data-letter]")];
 const models = [...document.querySelectorAll(".gallery-table tbody tr")];
 gallery.insertAdjacentHTML("afterbegin", `<p class="demo-title">Which model for my seconds?</p>
-<div class="demo-controls"><label>Training takes at most
+<div class="demo-controls"><label>At most
 <input type="range" id="gallery-seconds" min="0.5" max="3.6" step="0.05" value="3.6">
 <span></span></label></div><output></output>`);
 const budget = gallery.querySelector("input"), said = gallery.querySelector("output");
