@@ -55,8 +55,9 @@ def read_digit(image: Image.Image) -> Digit:
     read_as = "dark on light, inverted" if inverted else "light on dark"
     if _is_like_mnist(np.asarray(grey)):
         return Digit(np.array(grey), f"{read_as}, 28 x 28 kept")
-    border = _border(grey)
-    background = float(np.median(border[border <= _middle(grey)]))
+    background = float(np.median(_border(grey)))
+    if background > _middle(grey):  # more ink than paper there
+        background = float(grey.getextrema()[0])
     ink = np.asarray(grey.reduce(max(1, max(grey.size) // LARGEST_SIDE)), dtype=np.float32)
     ink = np.clip(ink - background, 0, None)
     if ink.max() < FAINTEST:
