@@ -102,7 +102,7 @@ def _panel(rows: list[Entry], data: str, axis: str, line: float | None) -> str:
     """One picture: accuracy upwards, seconds or parameters to the right."""
     title, (low, high), ticks = AXES[axis]
     shown = [row for row in rows if row.data == data and row.val and getattr(row, axis)]
-    heights = [row.val for row in shown] + ([line] if line else [])
+    heights = [row.val or 0 for row in shown] + ([line] if line else [])
     floor, roof = (math.log(1 - share) for share in (min(heights) - 0.02, max(heights)))
     roof -= 0.25
 
@@ -137,7 +137,7 @@ def _panel(rows: list[Entry], data: str, axis: str, line: float | None) -> str:
         dashes = 'stroke="#555" stroke-dasharray="5 4"'
         parts.append(f'<path d="M{LEFT} {y(line)}H{WIDTH - RIGHT}" {dashes}/>')
     for row in shown:
-        across, up = x(getattr(row, axis)), y(row.val)
+        across, up = x(getattr(row, axis)), y(row.val or 0)
         is_cnn = "CNN" in row.name
         mark = (
             f'<rect x="{across - 10}" y="{up - 10}" width="20" height="20" fill="{ORANGE}"/>'

@@ -57,7 +57,7 @@ def read_digit(image: Image.Image) -> Digit:
         return Digit(np.array(grey), f"{read_as}, 28 x 28 kept")
     background = float(np.median(_border(grey)))
     if background > _middle(grey):  # more ink than paper there
-        background = float(grey.getextrema()[0])
+        background = float(np.asarray(grey).min())
     ink = np.asarray(grey.reduce(max(1, max(grey.size) // LARGEST_SIDE)), dtype=np.float32)
     ink = np.clip(ink - background, 0, None)
     if ink.max() < FAINTEST:
@@ -143,7 +143,8 @@ def is_dark_on_light(grey: Image.Image) -> bool:
 
 
 def _middle(grey: Image.Image) -> float:
-    return sum(grey.getextrema()) / 2
+    pixels = np.asarray(grey)
+    return (int(pixels.min()) + int(pixels.max())) / 2
 
 
 def _bilevel(ink: np.ndarray) -> np.ndarray:
