@@ -26,7 +26,7 @@ SPECK = 0.03  # of the largest part's pixels
 # The sides at which the edge of the ink is found: fine enough that it shows as grey in the box.
 FINE = 4 * BOX
 EDGE = 4.0  # how many times as steep the edges get
-THINNEST, THICKEST = 6.0, 12.0  # fine pixels: strokes of MNIST's digits are seldom outside
+THINNEST, THICKEST = 6.0, 12.0  # fine pixels: most strokes of MNIST's digits are between
 
 
 class Digit(NamedTuple):
