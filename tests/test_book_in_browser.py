@@ -15,6 +15,7 @@ from tests.browser import CHROMIUM, Browser, Server
 from tests.course_text import COURSE
 from tools.build_book import home
 from tools.course import read_notebook
+from tools.gallery import entries
 
 PAGES = [*(f"{entry}.html" for entry in COURSE.entries), "index.html", "search.html"]
 # Bytes, uncompressed, with everything that a page loads: formulas alone bring 2 MB of MathJax.
@@ -278,3 +279,44 @@ def test_the_valley_is_walked_by_the_rules_of_chapter_4(browser: Browser, server
     end = chapter["valley"](chapter["walk"](chapter["descent"], 0.021)[-1]).item()
     said = browser.run("document.querySelector('#demo-valley output').textContent")
     assert float(re.search(r"loss (\S+)\.", said)[1]) == pytest.approx(end, abs=0.002)
+
+
+@needs_browser
+def test_the_gallery_shows_what_is_recorded_and_works_by_keyboard(
+    browser: Browser, server: str
+) -> None:
+    rows = {row.letter: row for row in entries(COURSE)}
+    address = f"{server}book/gallery.html"
+    browser.open(address)
+    places = browser.run("points.map((p) => [p.dataset.letter, p.getAttribute('href')])")
+    expected = [
+        (row.letter, row.page)
+        for row in rows.values()
+        for number in (row.seconds, row.parameters)
+        if row.val and number
+    ]
+    assert sorted(map(tuple, places)) == sorted(expected)
+    for seconds in (1, 8, 60, 200, 4000):
+        fit = [r for r in rows.values() if r.val and r.seconds and r.seconds <= seconds]
+        best = {row.data: row for row in sorted(fit, key=lambda row: row.val)}
+        found = browser.run(f"Object.values(best({seconds})).map(letterOf)")
+        assert sorted(found) == sorted(row.letter for row in best.values())
+    output = "document.querySelector('#gallery output').textContent"
+    browser.run("document.getElementById('gallery-seconds').focus()")
+    for _ in range(3):
+        browser.press("ArrowLeft")
+    faded = set(browser.run("models.filter((m) => m.matches('.too-long')).map(letterOf)"))
+    budget = 10 ** float(browser.run("budget.value"))
+    assert budget < 3000 and faded == {
+        row.letter for row in rows.values() if row.seconds and row.seconds > budget
+    }
+    browser.run("points[0].focus()")
+    row = rows[places[0][0]]
+    assert row.name in browser.run(output) and f"{100 * row.val:.2f} %" in browser.run(output)
+    browser.scripts(False)
+    try:
+        browser.open(address)
+    finally:
+        browser.scripts(True)
+    assert browser.run("document.querySelectorAll('.gallery-table tbody tr').length") == len(rows)
+    assert browser.run("document.querySelectorAll('.gallery-panels svg a').length") == len(places)

@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
+from sklearn.datasets import load_digits
 
 import predict
 from commands.folder import description, load_checkpoint, save_checkpoint
@@ -254,6 +255,53 @@ def test_a_picture_without_a_digit_says_so_and_the_others_are_answered(
     assert second["predictions"][0]["class"] == "7"
     status, out, _ = ask(capsys, digits, blank)
     assert status == 1 and "no digit" in " ".join(out.split())
+
+
+@pytest.fixture(scope="module")
+def others():
+    """Digits of other writers, 8 x 8 pixels, up to the edge of the picture; and what they are."""
+    digits = load_digits()
+    return np.rint(digits.images[:120] * (255 / 16)).astype(np.uint8), digits.target[:120]
+
+
+@pytest.mark.parametrize("light", [True, False])
+@pytest.mark.parametrize("way", [None, *Image.Resampling][:5])
+def test_digits_of_few_pixels_are_read_however_they_were_enlarged(way, light, digits, others):
+    """The network is a small linear one; a preparation that loses a class costs a tenth."""
+    predictor, (images, labels), seen = load_predictor(digits, "cpu"), others, []
+    for pixels in images:
+        picture = Image.fromarray(pixels if light else 255 - pixels)
+        picture = picture if way is None else picture.resize((200, 200), way)
+        seen.append(predictor.prepare(picture)[0])
+    found = predictor.probabilities(torch.from_numpy(np.stack(seen))).argmax(dim=1)
+    assert (found.numpy() == labels).mean() > 0.64
+
+
+@pytest.mark.parametrize("side", [28, 60, 100, 115, 200, 333])
+def test_squares_become_pixels_again(side, others, seven):
+    for pixels in others[0][:20]:
+        large = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
+        assert np.array_equal(read_digit(large).pixels, read_digit(Image.fromarray(pixels)).pixels)
+    squares = np.kron(seven, np.ones((side // 9, side // 9), np.uint8))
+    assert np.array_equal(read_digit(Image.fromarray(squares)).pixels, seven)
+
+
+def test_ink_that_crosses_the_border_is_no_paper(others):
+    for pixels in others[0]:
+        picture = Image.fromarray(pixels).resize((120, 120), Image.Resampling.BICUBIC)
+        one, two = read_digit(picture), read_digit(ImageOps.invert(picture))
+        assert "inverted" not in one.read_as and "inverted" in two.read_as
+        assert np.abs(one.pixels.astype(int) - two.pixels).max() <= 2
+
+
+def test_thin_strokes_grow_and_thick_ones_are_worn_to_the_width_of_mnists():
+    widths = []
+    for stroke in (3, 8, 24, 40, 60):
+        sheet = Image.new("L", (300, 300), 255)
+        ImageDraw.Draw(sheet).arc((30, 30, 270, 270), 0, 300, fill=0, width=stroke)
+        field = read_digit(sheet).pixels
+        widths.append(field[14].sum() / 255 / 2)  # its middle row crosses two strokes
+    assert min(widths) > 1.1 and max(widths) < 4.2 and widths[2] > widths[0] + 0.5
 
 
 def boxed(image):

@@ -30,6 +30,7 @@ from tools.course import (
 )
 from tools.dress import dress, with_letters, with_thumbnails
 from tools.frame import book_address
+from tools.gallery import with_gallery
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -101,6 +102,9 @@ def stage(course: Course, *, fast: bool) -> Path:
     glossary = folder / "book" / "glossary.md"
     if glossary.exists():
         glossary.write_text(with_letters(glossary.read_text("utf-8")), encoding="utf-8")
+    gallery = folder / "book" / "gallery.md"
+    if gallery.exists():
+        gallery.write_text(with_gallery(gallery.read_text("utf-8"), course), encoding="utf-8")
     package, path = MATHJAX
     mathjax = folder / "book" / "_static" / course.config["sphinx"]["config"]["mathjax_path"]
     mathjax.parent.mkdir(parents=True, exist_ok=True)
