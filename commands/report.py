@@ -91,8 +91,7 @@ def draw_figures(
             "curves.png": plot_histories({"validation": history}, title),
             "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
         }
+    style: dict[str, Any] = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
     for name, figure in figures.items():
-        write_atomically(
-            folder.path / name, lambda file, f=figure: f.savefig(file, format="png", dpi=120)
-        )
+        write_atomically(folder.path / name, lambda file, f=figure: f.savefig(file, **style))
         plt.close(figure)
