@@ -63,7 +63,14 @@ import importlib.util
 if importlib.util.find_spec("pytorch_lightning") is None:
     said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
     if importlib.util.find_spec("pytorch_lightning") is None:
-        raise Stop(f"Lightning could not be installed: {' '.join(said.split())}")
+        raise Stop(f"pytorch_lightning could not be installed: {' '.join(said.split())}")
+    print("Installed, since it was not here: pytorch-lightning.")
+if "google.colab" in sys.modules:
+    import torch
+
+    on = torch.cuda.is_available()
+    print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
 
 # %% tags=["hide-input"]
 import tempfile

@@ -56,6 +56,12 @@ loaded = sys.modules.get("helpers")
 if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))
+if "google.colab" in sys.modules:
+    import torch
+
+    on = torch.cuda.is_available()
+    print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
 
 # %% tags=["hide-input"]
 # @title Imports

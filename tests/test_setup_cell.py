@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.course import Course, read_notebook
-from tools.frame import LIGHTNING, SETUP
+from tools.frame import GPU, INSTALL, NOT_ON_COLAB, SETUP
 
 COURSE = Course()
 FOLDER = COURSE.repository.rsplit("/", 1)[-1]
@@ -124,19 +124,40 @@ def test_running_the_cell_again_changes_nothing(tmp_path: Path) -> None:
     assert again.stdout.strip() == str(course.resolve())
 
 
+def installing(module: str) -> str:
+    """The part of the cell for what Colab does not have."""
+    return INSTALL.replace("MODULE", module).replace("PACKAGES", NOT_ON_COLAB[module])
+
+
 def test_lightning_is_installed_where_it_is_missing_and_only_then(tmp_path: Path) -> None:
     make_course(tmp_path)
+    cell = SETUP + installing("pytorch_lightning")
     (tmp_path / "pip.py").write_text("import sys; sys.exit(' '.join(sys.argv[1:]))")
-    assert run(tmp_path, cell=SETUP + LIGHTNING).returncode == 0
+    assert len(run(tmp_path, cell=cell).stdout.splitlines()) == 1, "not a word where it is there"
     hidden = "import sys; sys.modules['pytorch_lightning'] = None\n"
     assert run(tmp_path, before=hidden).returncode == 0
-    blind = run(tmp_path, before=hidden, cell=SETUP + LIGHTNING)
-    assert "install -q pytorch-lightning" in refusal(blind)
+    assert "install -q pytorch-lightning" in refusal(run(tmp_path, before=hidden, cell=cell))
+    # A pip that works, in a Python that has no packages of its own.
+    works = "open('brandnew.py', 'w')"
+    (tmp_path / "pip.py").write_text(works)
+    cell = cell.replace("pytorch_lightning", "brandnew").replace("-m pip", "pip.py")
+    told = run(tmp_path, cell=cell).stdout.splitlines()[0]
+    assert told == "Installed, since it was not here: pytorch-lightning."
 
 
-def test_every_notebook_has_the_same_cell_and_lightning_where_it_is_used() -> None:
-    plain = addressed(SETUP)
+@pytest.mark.parametrize("on", [True, False])
+def test_on_colab_a_line_says_whether_a_gpu_is_on(tmp_path: Path, on: bool) -> None:
+    make_course(tmp_path)
+    cuda = f"type('torch', (), dict(cuda=type('cuda', (), dict(is_available=lambda: {on}))))"
+    colab = f"import sys; sys.modules |= {{'google.colab': sys, 'torch': {cuda}}}\n"
+    told, _ = run(tmp_path, before=colab, cell=SETUP + GPU).stdout.splitlines()
+    assert told == "A GPU is on." if on else "Change runtime type" in told
+    assert len(run(tmp_path, cell=SETUP + GPU).stdout.splitlines()) == 1, "not a word elsewhere"
+
+
+def test_every_notebook_has_the_same_cell_and_installs_what_it_uses() -> None:
     for chapter in COURSE.chapters():
         cells = [cell.source for cell in read_notebook(chapter.notebook).cells]
-        used = "\nimport pytorch_lightning" in "".join(cells)
-        assert cells[1] == plain + LIGHTNING * used, chapter.entry
+        code = "".join(cells)
+        used = [installing(name) for name in NOT_ON_COLAB if f"\nimport {name}" in code]
+        assert cells[1] == addressed(SETUP) + "".join(used) + GPU, chapter.entry

@@ -78,14 +78,24 @@ loaded = sys.modules.get("helpers")
 if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))"""
-# Behind it where a chapter imports Lightning, which Colab does not have; what is there stays.
-LIGHTNING = """
+# Behind it where a chapter imports what Colab does not have; what is there stays as it is.
+INSTALL = """
 import importlib.util
 
-if importlib.util.find_spec("pytorch_lightning") is None:
-    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
-    if importlib.util.find_spec("pytorch_lightning") is None:
-        raise Stop(f"Lightning could not be installed: {' '.join(said.split())}")"""
+if importlib.util.find_spec("MODULE") is None:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q PACKAGES')
+    if importlib.util.find_spec("MODULE") is None:
+        raise Stop(f"MODULE could not be installed: {' '.join(said.split())}")
+    print("Installed, since it was not here: PACKAGES.")"""
+NOT_ON_COLAB = {"pytorch_lightning": "pytorch-lightning"}
+# At its end, for what Colab's readers ask first.
+GPU = """
+if "google.colab" in sys.modules:
+    import torch
+
+    on = torch.cuda.is_available()
+    print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")"""
 
 
 def badges(entry: str, course: Course) -> str:
@@ -118,9 +128,11 @@ def book_address(course: Course) -> str:
 def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    needs_lightning = re.search(r"^(?:from|import) pytorch_lightning", code, re.MULTILINE)
-    plain = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
-    return plain + LIGHTNING * bool(needs_lightning)
+    text = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
+    for module, packages in NOT_ON_COLAB.items():
+        if re.search(rf"^(?:from|import) {module}\b", code, re.MULTILINE):
+            text += INSTALL.replace("MODULE", module).replace("PACKAGES", packages)
+    return text + GPU
 
 
 def framed_page(text: str, course: Course) -> str:
