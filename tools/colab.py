@@ -87,6 +87,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
             "COURSE_FAST": str(int(not options.full)),
             "COURSE_DATA": "sample",
             "PYTHONPATH": str(folder),
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or its debugger warns
             **serve(course, folder / "origin"),
         }
         for chapter in course.chapters(options.chapter):
