@@ -70,6 +70,17 @@ def test_any_folder_of_a_clone(tmp_path: Path, place: str) -> None:
     assert run(course / place).stdout.strip() == str(course.resolve())
 
 
+def test_the_script_of_a_chapter_runs_from_anywhere(tmp_path: Path) -> None:
+    course = make_course(tmp_path / "any name")
+    script = course / "notebooks" / "any.py"
+    script.parent.mkdir()
+    script.write_text(addressed(SETUP) + SHOW, encoding="utf-8")
+    for start in (tmp_path, script.parent):
+        name = os.path.relpath(script, start)
+        done = subprocess.run([sys.executable, name], cwd=start, capture_output=True, text=True)
+        assert done.stdout.strip() == str(course.resolve()), done.stderr
+
+
 def test_a_clone_beside_the_notebook_is_used_and_not_fetched_again(tmp_path: Path) -> None:
     course = make_course(tmp_path / FOLDER)
     assert run(tmp_path).stdout.strip() == str(course.resolve())
