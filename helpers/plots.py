@@ -116,7 +116,7 @@ def plot_histories(histories: Mapping[str, History], title: str | None = None) -
     right.set(xlabel="epoch", ylabel="validation accuracy (%)")
     right.legend(fontsize=9)
     for axis in (left, right):
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if title:
         figure.suptitle(title)
     return figure
