@@ -62,11 +62,13 @@ if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "he
 sys.path.insert(0, str(root))
 import importlib.util
 
-if importlib.util.find_spec("pytorch_lightning") is None:
-    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
-    if importlib.util.find_spec("pytorch_lightning") is None:
-        raise Stop(f"pytorch_lightning could not be installed: {' '.join(said.split())}")
-    print("Installed, since it was not here: pytorch-lightning.")
+missing = [name for name in ['pytorch_lightning'] if importlib.util.find_spec(name) is None]
+if missing:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q {" ".join(missing)}')
+    importlib.invalidate_caches()
+    if not all(map(importlib.util.find_spec, missing)):
+        raise Stop(f"Could not install {', '.join(missing)}: {' '.join(said.split())}")
+    print("Installed, as missing here:", ", ".join(missing))
 if "google.colab" in sys.modules:
     import torch
 

@@ -84,12 +84,18 @@ sys.path.insert(0, str(root))"""
 INSTALL = """
 import importlib.util
 
-if importlib.util.find_spec("MODULE") is None:
-    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q PACKAGES')
-    if importlib.util.find_spec("MODULE") is None:
-        raise Stop(f"MODULE could not be installed: {' '.join(said.split())}")
-    print("Installed, since it was not here: PACKAGES.")"""
-NOT_ON_COLAB = {"pytorch_lightning": "pytorch-lightning"}
+missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+if missing:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q {" ".join(missing)}')
+    importlib.invalidate_caches()
+    if not all(map(importlib.util.find_spec, missing)):
+        raise Stop(f"Could not install {', '.join(missing)}: {' '.join(said.split())}")
+    print("Installed, as missing here:", ", ".join(missing))"""
+# What a chapter imports -> what that needs; the names of modules do for pip.
+NOT_ON_COLAB = {
+    "pytorch_lightning": ["pytorch_lightning"],
+    "onnx": ["onnx", "onnxruntime", "onnxscript"],
+}
 # At its end, for what Colab's readers ask first.
 GPU = """
 if "google.colab" in sys.modules:
@@ -133,7 +139,7 @@ def setup_cell(notebook: NotebookNode, course: Course) -> str:
     text = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
     for module, packages in NOT_ON_COLAB.items():
         if re.search(rf"^(?:from|import) {module}\b", code, re.MULTILINE):
-            text += INSTALL.replace("MODULE", module).replace("PACKAGES", packages)
+            text += INSTALL.replace("PACKAGES", str(packages))
     return text + GPU
 
 
