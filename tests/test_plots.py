@@ -33,6 +33,7 @@ CLASSES = ("cat", "dog", "frog")
 
 @pytest.fixture(autouse=True)
 def figures_fit_a_narrow_page() -> Iterator[None]:
+    standing_in.clear()  # of the tests before
     with plt.rc_context():
         use_style()
         yield
@@ -44,13 +45,12 @@ def figures_fit_a_narrow_page() -> Iterator[None]:
 
 
 @pytest.fixture(params=[False, True], ids=["full", "sample"])
-def sampled(request: pytest.FixtureRequest, tiny_folder: Path) -> Iterator[bool]:
+def sampled(request: pytest.FixtureRequest, tiny_folder: Path) -> bool:
     """Whether the data are the sample; in the other case, full data come after it."""
     load("mnist", mode="sample")
     if not request.param:
         load("mnist", tiny_folder, mode="full")
-    yield request.param
-    standing_in.clear()
+    return request.param
 
 
 def written(figure: Figure) -> list[plt.Text]:
