@@ -30,7 +30,8 @@ from helpers.recipes import TrainingConfig
 from helpers.training import evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent
-YCBCR = ["YCbCr"] if __version__ >= "13" else []  # older ones do not read what they write as TIFF
+# Before 13, Pillow does not read this mode in the TIFF that it writes.
+YCBCR = ["YCbCr"] if int(__version__.split(".")[0]) >= 13 else []
 ROTATED = {1: (), 2: (Image.Transpose.FLIP_LEFT_RIGHT,), 3: (Image.Transpose.ROTATE_180,)}
 ROTATED |= {4: (Image.Transpose.FLIP_TOP_BOTTOM,), 5: (Image.Transpose.TRANSPOSE,)}
 ROTATED |= {6: (Image.Transpose.ROTATE_90,), 7: (Image.Transpose.TRANSVERSE,)}
