@@ -1,6 +1,7 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -91,7 +92,7 @@ def draw_figures(
             "curves.png": plot_histories({"validation": history}, title),
             "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
         }
-    style: dict[str, Any] = {"format": "png", "dpi": 120, "bbox_inches": "tight"}
     for name, figure in figures.items():
-        write_atomically(folder.path / name, lambda file, f=figure: f.savefig(file, **style))
+        save = partial(figure.savefig, format="png", dpi=120, bbox_inches="tight")
+        write_atomically(folder.path / name, save)
         plt.close(figure)

@@ -56,10 +56,11 @@ def _mark_tables(result: Any) -> None:
 class _Below(Text):
     """A line below all that the figure holds; a picture that is cut to its contents shows it."""
 
-    def get_tightbbox(self, renderer: RendererBase | None = None) -> Bbox:
+    def get_tightbbox(self, renderer: RendererBase | None = None) -> Bbox | None:
         """Find the place, then say it; Matplotlib asks before it cuts."""
         self.set_visible(False)
         figure = self.get_figure()
+        assert isinstance(figure, Figure)
         rest = figure.get_tightbbox(renderer)  # in inches; on the canvas, the figure moves
         place = (rest.x0 / figure.get_figwidth(), (rest.y0 - 0.06) / figure.get_figheight())
         self.set(visible=True, position=place)
@@ -69,8 +70,9 @@ class _Below(Text):
 def mark_sample(figure: Figure) -> None:
     """Let a new figure say that a bundled sample stands in for full data, where one does."""
     if text := sample_note():
-        style = {"va": "top", "fontsize": SMALLEST_TEXT, "style": "italic", "color": "0.3"}
-        figure.add_artist(_Below(text=text, transform=figure.transFigure, **style))
+        line = _Below(text=text, va="top", fontsize=SMALLEST_TEXT, fontstyle="italic", color="0.3")
+        line.set_transform(figure.transFigure)
+        figure.add_artist(line)
 
 
 def show_images(
