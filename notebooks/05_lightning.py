@@ -257,7 +257,7 @@ class FirstModule(pl.LightningModule):
 #
 # The only argument that you need is `max_epochs`. We add `default_root_dir`, so that its files go to a temporary folder instead of beside this notebook.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 trainer = pl.Trainer(max_epochs=1, default_root_dir=folder, **page)
 trainer.fit(FirstModule(), train_loader, val_loader)
 print("steps:", trainer.global_step)

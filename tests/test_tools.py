@@ -90,7 +90,7 @@ def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     pair = course.chapters()[0].pair
     text = pair.read_text(encoding="utf-8")
     assert f"{course.repository}/raw/{course.branch}/notebooks/01_small.ipynb" in text
-    assert f'"{course.repository}", Path.cwd()' in text
+    assert f'url = "{course.repository}"' in text
     assert "-->42<!--" in text
     assert readme.read_text().count("/blob/main/notebooks/01_small.ipynb)") == 2
     assert "<!-- open:01_small -->[Open in Colab](" in readme.read_text()
