@@ -14,11 +14,12 @@ oldest_limits := --constraint .venv-lowest.txt
 # Old packages are warned by the newer ones that they need, among themselves.
 oldest_pytest := -W default::DeprecationWarning -W default::FutureWarning
 newest_python ?= python3.13
+colab_python ?= python3.13
 newest_limits := --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help install course book lint check test oldest newest lab render reproduce mutants address \
-  clean
+.PHONY: help install course book lint check test oldest newest colab lab render reproduce mutants \
+  address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -28,7 +29,7 @@ $(INSTALLED): pyproject.toml
 	  { echo "This course needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev $(LIMITS)
+	$(BIN)/python -m pip install --quiet --group $(or $(GROUP),dev) $(LIMITS)
 	@touch $@
 
 install: $(INSTALLED)  ## set up .venv with everything that the course needs
@@ -60,6 +61,10 @@ oldest newest:
 	@rm -f .venv-$@/.installed
 	$(MAKE) --no-print-directory install VENV=.venv-$@ PYTHON=$($@_python) LIMITS='$($@_limits)'
 	.venv-$@/bin/python -m pytest -n 2 $($@_pytest) $(PYTEST_ARGS)
+
+colab: $(INSTALLED)  ## run all notebooks as Colab does, with its versions, in .venv-colab
+	$(MAKE) --no-print-directory install VENV=.venv-colab PYTHON=$(colab_python) GROUP=colab
+	$(BIN)/python -m tools.colab .venv-colab/bin/python
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks

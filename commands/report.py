@@ -93,6 +93,6 @@ def draw_figures(
             "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
         }
     for name, figure in figures.items():
-        save = partial(figure.savefig, format="png", dpi=120)
+        save = partial(figure.savefig, format="png", dpi=120, bbox_inches="tight")
         write_atomically(folder.path / name, save)
         plt.close(figure)

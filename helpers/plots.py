@@ -1,16 +1,21 @@
 """Figures that two chapters share. They take arrays and histories, and return the figure."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
+from helpers.data.load import sample_note
 from helpers.training import History
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
@@ -22,7 +27,7 @@ SMALLEST_TEXT = 9  # points
 
 
 def use_style() -> None:
-    """Set one look for all figures of the course."""
+    """Set one look for all figures of the course; they and tables tell of a sample."""
     plt.rcParams.update(
         {
             "axes.prop_cycle": plt.cycler(color=COLOURS),
@@ -32,11 +37,42 @@ def use_style() -> None:
             "figure.dpi": 110,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
+            "figure.hooks": ["helpers.plots:mark_sample"],
             "font.size": 10.5,
             "image.cmap": "gray",
             "lines.linewidth": 2,
         }
     )
+    if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
+        shell.events.register("post_run_cell", _mark_tables)
+
+
+def _mark_tables(result: Any) -> None:
+    """Under the output of a cell that prints a table: the same as under a figure."""
+    if ".to_string(" in (result.info.raw_cell or "") and (text := sample_note()):
+        print(text)
+
+
+class _Below(Text):
+    """A line below all that the figure holds; a picture that is cut to its contents shows it."""
+
+    def get_tightbbox(self, renderer: RendererBase | None = None) -> Bbox | None:
+        """Find the place, then say it; Matplotlib asks before it cuts."""
+        self.set_visible(False)
+        figure = self.get_figure()
+        assert isinstance(figure, Figure)
+        rest = figure.get_tightbbox(renderer)  # in inches; on the canvas, the figure moves
+        place = (rest.x0 / figure.get_figwidth(), (rest.y0 - 0.06) / figure.get_figheight())
+        self.set(visible=True, position=place)
+        return super().get_tightbbox(renderer)
+
+
+def mark_sample(figure: Figure) -> None:
+    """Let a new figure say that a bundled sample stands in for full data, where one does."""
+    if text := sample_note():
+        line = _Below(text=text, va="top", fontsize=SMALLEST_TEXT, fontstyle="italic", color="0.3")
+        line.set_transform(figure.transFigure)
+        figure.add_artist(line)
 
 
 def show_images(
@@ -82,7 +118,7 @@ def plot_histories(histories: Mapping[str, History], title: str | None = None) -
     right.set(xlabel="epoch", ylabel="validation accuracy (%)")
     right.legend(fontsize=9)
     for axis in (left, right):
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if title:
         figure.suptitle(title)
     return figure

@@ -165,6 +165,9 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
         (pin,) = (line for line in lowest if line.startswith(f"{name}=="))
         assert str(requirement.specifier).split(",")[-1] == pin[len(name) :].replace("==", ">=")
     assert "--upgrade" in make("newest", f"newest_python={python}").splitlines()[-2]
+    colab = make("colab", f"colab_python={python}").splitlines()
+    assert colab[-2].endswith("--group colab")
+    assert colab[-1] == "-m tools.colab .venv-colab/bin/python"
 
 
 def test_no_file_is_large() -> None:

@@ -121,7 +121,7 @@ def test_the_workflows_cover_what_is_promised() -> None:
     for name, commands in {
         "tests": ("make lint", "make test", "make oldest", "make newest", "make -s address"),
         "book": ("make book",),
-        "weekly": ("make course", "tools.run_fast --full"),
+        "weekly": ("make course", "tools.run_fast --full", "make colab"),
         "release": ("make test", "make book", "git archive"),
     }.items():
         said = "\n".join(runs(work[name]))

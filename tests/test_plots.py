@@ -1,16 +1,20 @@
 """Figures draw what they are given, and fit the page."""
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from helpers.data.load import load, standing_in
 from helpers.plots import (
     SMALLEST_TEXT,
     WIDTH,
@@ -29,6 +33,7 @@ CLASSES = ("cat", "dog", "frog")
 
 @pytest.fixture(autouse=True)
 def figures_fit_a_narrow_page() -> Iterator[None]:
+    standing_in.clear()  # of the tests before
     with plt.rc_context():
         use_style()
         yield
@@ -37,6 +42,15 @@ def figures_fit_a_narrow_page() -> Iterator[None]:
             assert figure.get_figwidth() <= WIDTH
             assert all(text.get_fontsize() >= SMALLEST_TEXT for text in written(figure))
     plt.close("all")
+
+
+@pytest.fixture(params=[False, True], ids=["full", "sample"])
+def sampled(request: pytest.FixtureRequest, tiny_folder: Path) -> bool:
+    """Whether the data are the sample; in the other case, full data come after it."""
+    load("mnist", mode="sample")
+    if not request.param:
+        load("mnist", tiny_folder, mode="full")
+    return request.param
 
 
 def written(figure: Figure) -> list[plt.Text]:
@@ -138,3 +152,38 @@ def test_the_wider_layer_and_the_larger_map_are_drawn_larger() -> None:
     stages = [("wide", (784,)), ("narrow", (10,)), ("large", (1, 32, 32)), ("small", (1, 4, 4))]
     heights = [patch.get_height() for patch in plot_architecture(stages).axes[0].patches]
     assert heights[0] > heights[1] and heights[2] > heights[3]
+
+
+def lines_of_ink() -> int:
+    """Of a figure as a notebook shows it, with something below its canvas."""
+    figure, axis = plt.subplots(figsize=(5, 2))
+    axis.plot([1, 2], label="line")
+    figure.supxlabel("step")
+    figure.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02))
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", bbox_inches="tight")
+        file.seek(0)
+        ink = (plt.imread(file, format="png")[:, :, :3] < 0.9).any(axis=(1, 2))
+    return int((np.diff(ink.astype(int)) == 1).sum())
+
+
+def test_a_figure_tells_of_the_sample_below_all_that_it_holds(sampled: bool) -> None:
+    lines = lines_of_ink()
+    standing_in.clear()
+    assert lines == lines_of_ink() + sampled
+
+
+def test_a_cell_that_prints_a_table_tells_of_the_sample(
+    sampled: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = InteractiveShell.instance()
+    try:
+        use_style()
+        use_style()
+        table = "import pandas as pd; print(pd.DataFrame({'a': [1]}).to_string(index=False))"
+        for cell, told in ((table, sampled), ("print('text')", False)):
+            assert shell.run_cell(cell).success
+            lines = capsys.readouterr().out.splitlines()
+            assert lines.count("data of this run: MNIST (sample)") == told
+    finally:
+        InteractiveShell.clear_instance()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.course import Course, read_notebook
-from tools.frame import LIGHTNING, SETUP
+from tools.frame import GPU, INSTALL, NOT_ON_COLAB, SETUP
 
 COURSE = Course()
 FOLDER = COURSE.repository.rsplit("/", 1)[-1]
@@ -70,6 +70,17 @@ def test_any_folder_of_a_clone(tmp_path: Path, place: str) -> None:
     assert run(course / place).stdout.strip() == str(course.resolve())
 
 
+def test_the_script_of_a_chapter_runs_from_anywhere(tmp_path: Path) -> None:
+    course = make_course(tmp_path / "any name")
+    script = course / "notebooks" / "any.py"
+    script.parent.mkdir()
+    script.write_text(addressed(SETUP) + SHOW, encoding="utf-8")
+    for start in (tmp_path, script.parent):
+        name = os.path.relpath(script, start)
+        done = subprocess.run([sys.executable, name], cwd=start, capture_output=True, text=True)
+        assert done.stdout.strip() == str(course.resolve()), done.stderr
+
+
 def test_a_clone_beside_the_notebook_is_used_and_not_fetched_again(tmp_path: Path) -> None:
     course = make_course(tmp_path / FOLDER)
     assert run(tmp_path).stdout.strip() == str(course.resolve())
@@ -124,19 +135,31 @@ def test_running_the_cell_again_changes_nothing(tmp_path: Path) -> None:
     assert again.stdout.strip() == str(course.resolve())
 
 
-def test_lightning_is_installed_where_it_is_missing_and_only_then(tmp_path: Path) -> None:
+def test_what_colab_lacks_is_installed_where_it_is_missing_and_only_then(tmp_path: Path) -> None:
     make_course(tmp_path)
+    cell = SETUP + INSTALL.replace("PACKAGES", "['json', 'brandnew']")
     (tmp_path / "pip.py").write_text("import sys; sys.exit(' '.join(sys.argv[1:]))")
-    assert run(tmp_path, cell=SETUP + LIGHTNING).returncode == 0
-    hidden = "import sys; sys.modules['pytorch_lightning'] = None\n"
-    assert run(tmp_path, before=hidden).returncode == 0
-    blind = run(tmp_path, before=hidden, cell=SETUP + LIGHTNING)
-    assert "install -q pytorch-lightning" in refusal(blind)
+    assert "install -q brandnew" in refusal(run(tmp_path, cell=cell))
+    (tmp_path / "pip.py").write_text("open('brandnew.py', 'w')")
+    told = run(tmp_path, cell=cell).stdout.splitlines()
+    assert told[0] == "Installed, as missing here: brandnew"
+    assert len(run(tmp_path, cell=cell).stdout.splitlines()) == 1, "not a word the next time"
 
 
-def test_every_notebook_has_the_same_cell_and_lightning_where_it_is_used() -> None:
-    plain = addressed(SETUP)
+@pytest.mark.parametrize("on", [True, False])
+def test_on_colab_a_line_says_whether_a_gpu_is_on(tmp_path: Path, on: bool) -> None:
+    make_course(tmp_path)
+    cuda = f"type('torch', (), dict(cuda=type('cuda', (), dict(is_available=lambda: {on}))))"
+    colab = f"import sys; sys.modules |= {{'google.colab': sys, 'torch': {cuda}}}\n"
+    told, _ = run(tmp_path, before=colab, cell=SETUP + GPU).stdout.splitlines()
+    assert told == "A GPU is on." if on else "Change runtime type" in told
+    assert len(run(tmp_path, cell=SETUP + GPU).stdout.splitlines()) == 1, "not a word elsewhere"
+
+
+def test_every_notebook_has_the_same_cell_and_installs_what_it_uses() -> None:
     for chapter in COURSE.chapters():
         cells = [cell.source for cell in read_notebook(chapter.notebook).cells]
-        used = "\nimport pytorch_lightning" in "".join(cells)
-        assert cells[1] == plain + LIGHTNING * used, chapter.entry
+        code = "".join(cells)
+        used = [needs for name, needs in NOT_ON_COLAB.items() if f"\nimport {name}" in code]
+        installed = [INSTALL.replace("PACKAGES", str(needs)) for needs in used]
+        assert cells[1] == addressed(SETUP) + "".join(installed) + GPU, chapter.entry

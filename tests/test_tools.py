@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,7 +18,7 @@ from helpers.errors import UserError
 from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
 from helpers.progress import Progress
-from tools import build_book, chart, dress, fill, frame, render, reproduce, run_fast
+from tools import build_book, chart, colab, dress, fill, frame, render, reproduce, run_fast
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
 CHAPTER = """\
@@ -89,7 +90,7 @@ def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     pair = course.chapters()[0].pair
     text = pair.read_text(encoding="utf-8")
     assert f"{course.repository}/raw/{course.branch}/notebooks/01_small.ipynb" in text
-    assert f'"{course.repository}", Path.cwd()' in text
+    assert f'url = "{course.repository}"' in text
     assert "-->42<!--" in text
     assert readme.read_text().count("/blob/main/notebooks/01_small.ipynb)") == 2
     assert "<!-- open:01_small -->[Open in Colab](" in readme.read_text()
@@ -223,6 +224,20 @@ def test_a_reader_without_the_data_is_imitated(
     monkeypatch.setenv("COURSE_DATA", "full")
     run_fast.main([], course)
     assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "1 full\n"
+
+
+def test_colab_is_imitated_and_what_it_has_must_stay(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in ("init -q", "add -A", "commit -q -m all"):
+        colab.git("-C", course.root, *"-c user.name=a -c user.email=b".split(), *arguments.split())
+    said = iter([{"numpy": "1", "torch": "2"}, {"numpy": "1", "torch": "3"}])
+    monkeypatch.setattr(colab, "packages", lambda python: next(said))
+    with pytest.raises(UserError, match="01_small"):
+        colab.main([sys.executable], course)
+    told = capsys.readouterr().out
+    assert "No GPU is on" in told or "A GPU is on" in told, "the set-up cell fetched the course"
+    assert told.endswith("changed what was installed: torch\n")
 
 
 def test_a_warning_ends_the_build_and_keeps_the_old_book(

@@ -1,7 +1,8 @@
-"""Run a notebook top to bottom in a new kernel of this very Python."""
+"""Run a notebook top to bottom in a new kernel of this very Python, or of another."""
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,21 +18,30 @@ from helpers.errors import UserError
 from tools.course import Chapter, read_notebook
 
 
-class ThisPython(AsyncKernelManager):
-    """Starts "python3" kernels with this interpreter, whatever kernels are installed elsewhere."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **options)
-
-
-def run(chapter: Chapter, environment: dict[str, str]) -> tuple[NotebookNode, float]:
+def run(
+    chapter: Chapter,
+    environment: dict[str, str],
+    python: str = sys.executable,
+    folder: Path | None = None,
+) -> tuple[NotebookNode, float]:
     """Execute a chapter and return it with its outputs, and the seconds, rounded to a tenth.
+
+    The kernel is one of `python`, whatever kernels are installed, and works in the notebook's
+    folder, or in `folder`.
 
     `environment` adds to the process's own; COURSE_FAST and COURSE_RENDER come from it alone.
 
     Raises:
         UserError: a cell failed, or the kernel died.
     """
+
+    class Kernel(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **options)
+
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            return [python, *super().format_kernel_cmd(extra_arguments)[1:]]
+
     notebook = read_notebook(chapter.notebook)
     inherited = {k: v for k, v in os.environ.items() if k not in ("COURSE_FAST", "COURSE_RENDER")}
     # A progress bar is for those who wait; stored, it would be a hundred lines.
@@ -39,11 +49,11 @@ def run(chapter: Chapter, environment: dict[str, str]) -> tuple[NotebookNode, fl
     client = NotebookClient(
         notebook,
         kernel_name="python3",
-        kernel_manager_class=ThisPython,
+        kernel_manager_class=Kernel,
         extra_arguments=["--log-level=ERROR"],  # the kernel's own remarks, not the notebook's
         timeout=None,
         record_timing=False,
-        resources={"metadata": {"path": str(chapter.notebook.parent)}},
+        resources={"metadata": {"path": str(folder or chapter.notebook.parent)}},
     )
     print(f"{chapter.entry} … ", end="", flush=True)
     start = time.perf_counter()

@@ -64,10 +64,12 @@ class Stop(Exception if "get_ipython" in globals() else SystemExit):
 def is_course(folder):  # neither half a clone nor another project, whose helpers lack this file
     return all((folder / name).is_file() for name in ("helpers/exercises/grading.py", "train.py"))
 
-url, here = "ADDRESS", Path.cwd()
+url = "ADDRESS"
+here = Path(globals().get("__file__", "_")).absolute().parent  # of a notebook: where it runs
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b BRANCH {url}")
+    clone = f'git -c core.askPass=true clone -q --depth 1 -b BRANCH {url} "{root}"'
+    said = subprocess.getoutput(clone)
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -79,14 +81,30 @@ loaded = sys.modules.get("helpers")
 if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))"""
-# Behind it where a chapter imports Lightning, which Colab does not have; what is there stays.
-LIGHTNING = """
+# Behind it where a chapter imports what Colab does not have; what is there stays as it is.
+INSTALL = """
 import importlib.util
 
-if importlib.util.find_spec("pytorch_lightning") is None:
-    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
-    if importlib.util.find_spec("pytorch_lightning") is None:
-        raise Stop(f"Lightning could not be installed: {' '.join(said.split())}")"""
+missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+if missing:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q {" ".join(missing)}')
+    importlib.invalidate_caches()
+    if not all(map(importlib.util.find_spec, missing)):
+        raise Stop(f"Could not install {', '.join(missing)}: {' '.join(said.split())}")
+    print("Installed, as missing here:", ", ".join(missing))"""
+# What a chapter imports -> what that needs; the names of modules do for pip.
+NOT_ON_COLAB = {
+    "pytorch_lightning": ["pytorch_lightning"],
+    "onnx": ["onnx", "onnxruntime", "onnxscript"],
+}
+# At its end, for what Colab's readers ask first.
+GPU = """
+if "google.colab" in sys.modules:
+    import torch
+
+    on = torch.cuda.is_available()
+    print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")"""
 
 
 def badges(entry: str, course: Course) -> str:
@@ -119,9 +137,11 @@ def book_address(course: Course) -> str:
 def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    needs_lightning = re.search(r"^(?:from|import) pytorch_lightning", code, re.MULTILINE)
-    plain = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
-    return plain + LIGHTNING * bool(needs_lightning)
+    text = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
+    for module, packages in NOT_ON_COLAB.items():
+        if re.search(rf"^(?:from|import) {module}\b", code, re.MULTILINE):
+            text += INSTALL.replace("PACKAGES", str(packages))
+    return text + GPU
 
 
 def framed_page(text: str, course: Course) -> str:

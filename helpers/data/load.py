@@ -38,6 +38,9 @@ MODES = ("auto", "sample", "full")
 SPLIT_SEED = 0
 TEST_FRACTION = 0.2  # of a folder without a test split
 
+# The samples that stand in for full data in this process, with their titles.
+standing_in: dict[str, str] = {}
+
 
 class SampleWarning(UserWarning):
     """The bundled sample stands in for the full data set."""
@@ -86,8 +89,14 @@ def load(
             raise
         warnings.warn(_sample_notice(name, error), SampleWarning, stacklevel=2)
         return _sample(name, val_fraction)
+    standing_in.pop(name, None)
     title = {"mnist": "MNIST", "cifar10": "CIFAR-10"}[name]
     return _assemble(name, title, arrays, source, False, val_fraction)
+
+
+def sample_note() -> str:
+    """What stands under figures and tables where samples stand in for full data, else nothing."""
+    return f"data of this run: {', '.join(standing_in.values())}" if standing_in else ""
 
 
 def _sample_notice(name: str, error: MissingFileError) -> str:
@@ -109,6 +118,7 @@ def _sample(name: str, val_fraction: float) -> ImageData:
         "cifar10": ("cifar10_stand_in", "drawn stand-in for CIFAR-10"),
     }[name]
     arrays, source = read_prepared(SAMPLE / f"{key}.npz")
+    standing_in[name] = title
     return _assemble(key, title, arrays, source, True, val_fraction)
 
 

@@ -140,7 +140,7 @@ PLAIN = {
         "PyTorch does not subtract True and False: write `float(c == label)` for one of them, "
         "`.float()` for a tensor of them"
     ),
-    "target dtype": "labels have to be of the type int64: `.long()` first",
+    "target dtype|scalar type Long": "labels have to be of the type int64: `.long()` first",
     r"unsigned char|\bByte\b": "uint8 pixels, whole numbers up to 255: `.float()` first",
     "floating.point": "these are whole numbers: `.float()` first",
 }
