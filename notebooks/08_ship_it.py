@@ -143,7 +143,7 @@ for name, model, data in (
     found = predict_logits(model, data.batches("val", 500))[0].argmax(dim=1)
     share = (found == data.val.labels.to(found.device)).float().mean()
     size = 4 * count_parameters(model) / 1000
-    print(f"{name:11} {100 * share:.1f} % of validation right, {size:.1f} kB of weights")
+    print(f"{name:11} {100 * share:.1f} % of validation right, weights {size:.1f} kB")
 
 # %% [markdown]
 # Your friend has no PyTorch. Perhaps a telephone, a web page, a program in C++ or a small computer in a greenhouse. What do you send?
@@ -169,7 +169,8 @@ class Shipped(nn.Module):
         return self.model((images - self.mean) / self.std)
 
 
-digits, photos = Shipped(digit_model, mnist).eval(), Shipped(photo_model, cifar10).eval()
+digits = Shipped(digit_model, mnist).eval()
+photos = Shipped(photo_model, cifar10).eval()
 
 # %% [markdown]
 # `register_buffer` makes a tensor a part of the model's state: it is stored and moved with the weights, but no optimizer changes it.
@@ -193,14 +194,14 @@ def write(model, path, images, **options):
     torch.onnx.export(
         model, (images,), path,
         input_names=["images"], output_names=["logits"],
-        dynamo=True, external_data=False, verbose=False, **options,
+        dynamo=True, optimize=True, external_data=False, verbose=False, **options,
     )
 
 
 write(digits, folder / "digits.onnx", torch.rand(2, *mnist.image_shape))
 
 # %% [markdown]
-# `dynamo=True` names PyTorch's newer exporter, which needs the package *onnxscript*. From PyTorch 2.9 it is the default. The older one is on its way out: it runs the model once and notes what happened. `external_data=False` keeps the weights in the same file; networks above 2 GB cannot do that.
+# `dynamo=True` names PyTorch's newer exporter, which needs the package *onnxscript*. From PyTorch 2.9 it is the default. The older one is on its way out: it runs the model once and notes what happened. `optimize=True` merges what can be merged. `external_data=False` keeps the weights in the same file; networks above 2 GB cannot do that.
 #
 # ## Look into the file
 #
@@ -264,7 +265,8 @@ def ask(session, inputs):
 
 
 # %%
-sessions = {name: open_session(folder / f"{name}.onnx") for name in ("digits", "photos")}
+names = ("digits", "photos")
+sessions = {name: open_session(folder / f"{name}.onnx") for name in names}
 meta = sessions["photos"].get_modelmeta().custom_metadata_map
 print(meta["title"], json.loads(meta["classes"]))
 
@@ -284,7 +286,7 @@ for name, model, data in (("digits", digits, mnist), ("photos", photos, cifar10)
     print(np.allclose(found, wanted, rtol=0, atol=1e-3))
 
 # %% [markdown]
-# Not bit for bit. A sum of many numbers depends a little on the order in which they are added, and each program chooses its own order. So we state a **tolerance**: here 0.001 for each logit, over the whole test split. Logits differ from each other by whole numbers, so a thousandth changes nothing, except for an image that lies on the border of two classes.
+# Not bit for bit. A sum of many numbers depends a little on the order in which they are added, and each program chooses its own order. So we state a **tolerance**: here 0.001 for each logit, over the whole test split. The best two logits of an image are mostly whole units apart, so a thousandth changes nothing, except for an image that lies on the border of two classes.
 #
 # No label was used: we compared two programs. So the test split is as good as new.
 #
@@ -458,7 +460,7 @@ one = speeds["PyTorch", 1] / speeds["onnxruntime", 1]
 confirm(one > 1, "for one image onnxruntime is faster than PyTorch")
 
 # %% [markdown]
-# For one image, most of PyTorch's time is not arithmetic. Each layer is a call from Python, and each call has its price, whatever the size of the batch. onnxruntime has seen the whole network beforehand: it has merged operations and set its memory aside. With large batches the arithmetic dominates, and then both do the same work.
+# For one image, much of PyTorch's time is not arithmetic. Each layer is a call from Python, and each call has its price, whatever the size of the batch. onnxruntime has seen the whole network beforehand: it has merged operations and set its memory aside. With large batches the arithmetic dominates, and then both do the same work.
 #
 # There is a third time, which a short script feels most: the **start**. In new processes, we let PyTorch do no more than be imported. onnxruntime has to be imported, load the file and answer. And for the receiver's disk: how large is each package?
 
@@ -477,8 +479,9 @@ for name, package, code in (
         started = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
         times.append(time.perf_counter() - started)
-    files = [path for path in Path(package.__file__).parent.rglob("*") if path.is_file()]
-    starts[name] = np.median(times), sum(path.stat().st_size for path in files) / 1e6
+    files = Path(package.__file__).parent.rglob("*")
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    starts[name] = np.median(times), size / 1e6
     print(f"{name:11} {starts[name][0]:.2f} s to start, {starts[name][1]:.1f} MB")
 confirm(
     starts["onnxruntime"][0] < starts["PyTorch"][0],
@@ -555,7 +558,7 @@ Not for cheques, exams, or anything in which a wrong digit does harm.
 - Accuracy: {result["accuracy"]:.1f} % of the test split, 95 % interval
   {result["low"]:.1f} to {result["high"]:.1f} %, measured on this file
 - Weakest digit: {result["worst"]}, of which {result["recall"]:.1f} % are found
-- Seconds: {1000 * answer_time:.2f} ms for one picture, on the machine that wrote this card
+- Seconds: {1000 * answer_time:.2f} ms for one picture, where this card was written
 
 What it cannot do
 
