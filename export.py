@@ -8,7 +8,6 @@ written and answers as the model does; 2, a mistake, told in one line, and nothi
 import argparse
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,5 +77,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # what the exporter says to its own developers
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import warnings
 from pathlib import Path
 from typing import Protocol
 
@@ -89,16 +90,18 @@ def export(
     if wanted[0].shape[1] != len(data.classes):
         raise ValueError(f"{len(data.classes)} class names for {wanted[0].shape[1]} logits")
     names = ["logits", *(f"features_{number}" for number in range(1, len(wanted)))]
-    program = torch.onnx.export(
-        shipped,
-        (images,),
-        input_names=["images"],
-        output_names=names,
-        dynamic_shapes={"images": {0: torch.export.Dim("N")}},
-        dynamo=True,
-        optimize=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the exporter says to its own developers
+        program = torch.onnx.export(
+            shipped,
+            (images,),
+            input_names=["images"],
+            output_names=names,
+            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
     made = program.model_proto
     graph = made.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
