@@ -29,6 +29,13 @@ class Described(Protocol):
     def std(self) -> tuple[float, ...]: ...
 
 
+class GlobalMax(nn.Module):
+    """`AdaptiveMaxPool2d(1)` in words that the exporter of every PyTorch knows."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.amax(dim=(2, 3), keepdim=True)
+
+
 class Shipped(nn.Module):
     """A copy of `model` with its normalisation inside, in evaluation mode, on the CPU.
 
@@ -46,6 +53,10 @@ class Shipped(nn.Module):
         self.model, self.features = copy.deepcopy(model).cpu(), features
         self.register_buffer("mean", torch.tensor(data.mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(data.std).view(-1, 1, 1))
+        for layer in list(self.model.modules()):
+            for name, part in layer.named_children():
+                if isinstance(part, nn.AdaptiveMaxPool2d) and part.output_size == 1:
+                    setattr(layer, name, GlobalMax())
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
