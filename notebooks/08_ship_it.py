@@ -193,6 +193,7 @@ class GlobalMax(nn.Module):
         return maps.amax(dim=(2, 3), keepdim=True)
 
 
+# %%
 images = cifar10.normalise(cifar10.val.images[:100])
 with torch.inference_mode():
     before = photo_model(images)
@@ -421,6 +422,7 @@ def seconds_for(call):
     return np.median(times)
 
 
+# %%
 rows = {}
 for name, session in sessions.items():
     data = mnist if name.startswith("digits") else cifar10
@@ -485,7 +487,8 @@ confirm(one > 1, "for one image onnxruntime is faster than PyTorch")
 #
 # There is a third time, which a short script feels most: the **start**. In new processes, we let PyTorch do no more than be imported. onnxruntime has to be imported, load the file and answer. And for the receiver's disk: how large is each package?
 
-# %%
+# %% tags=["hide-input"]
+# @title Measuring: the start, and the size of each package
 FIRST_ANSWER = """
 import numpy as np, onnxruntime
 session = onnxruntime.InferenceSession("photos.onnx")
@@ -637,8 +640,10 @@ traps = {}
 for name, logits in ways.items():
     probabilities = torch.tensor(logits).softmax(dim=1)
     certainty, found = probabilities.max(dim=1)
-    right = (found == cifar10.val.labels).float().mean()
-    traps[name] = 100 * right.item(), 100 * certainty.mean().item()
+    right = (found == cifar10.val.labels).float()
+    traps[name] = 100 * right.mean().item(), 100 * certainty.mean().item()
+
+# %%
 table = pd.DataFrame(traps, index=["right (%)", "certainty (%)"]).T
 print(table.to_string(float_format="%.1f"))
 lowest = table["right (%)"].drop("as it should be").max()
@@ -656,13 +661,14 @@ with warnings.catch_warnings():
     write(careless, folder / "careless.onnx", torch.rand(2, *mnist.image_shape))
 val = pixels(mnist.val.images[:100])
 session = open_session(folder / "careless.onnx")
-for name, model in (
-    ("PyTorch, training mode", lambda x: careless(torch.from_numpy(x)).detach().numpy()),
-    ("its file", lambda x: ask(session, x)),
-    ("the right file", lambda x: ask(sessions["digits"], x)),
-):
-    apart = abs(model(val[:1]) - model(val)[:1]).max()
-    print(f"{name:22} alone and among 100: {apart:.4f} apart")
+askers = {
+    "PyTorch": lambda x: careless(torch.from_numpy(x)).detach().numpy(),
+    "its file": lambda x: ask(session, x),
+    "the right file": lambda x: ask(sessions["digits"], x),
+}
+for name, answer in askers.items():
+    apart = abs(answer(val[:1]) - answer(val)[:1]).max()
+    print(f"{name:14} alone and among 100: {apart:.4f} apart")
 
 # %% [markdown]
 # The first line is the mistake. A service that forgot `.eval()` answers like that, and a comparison with the file fails although the file is right. The second line tells whether this exporter protects you: the newer one writes evaluation mode, whatever the model's mode is, and warns. Others take the mode as they find it. So call `.eval()` yourself, always.
