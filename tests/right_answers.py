@@ -115,10 +115,15 @@ def four_bits(w):
         best[better] = tried[better]
     return best
 """,
-        "quantiles of each row": """
+        "steps of any height": """
 def four_bits(w):
-    steps = torch.stack([row.sort().values.view(16, -1).mean(dim=1) for row in w])
-    nearest = (w[:, :, None] - steps[:, None]).abs().argmin(dim=2)
+    low, high = w.amin(dim=1, keepdim=True), w.amax(dim=1, keepdim=True)
+    steps = low + (high - low) * torch.linspace(0, 1, 16)
+    for _ in range(10):
+        nearest = (w[:, :, None] - steps[:, None]).abs().argmin(dim=2)
+        chosen = F.one_hot(nearest, 16).float()
+        total = (chosen * w[:, :, None]).sum(dim=1)
+        steps = torch.where(chosen.sum(dim=1) > 0, total / chosen.sum(dim=1).clamp(min=1), steps)
     return steps.gather(1, nearest)
 """,
     },

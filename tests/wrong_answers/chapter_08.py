@@ -137,7 +137,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "q alone": (_ladder(SCALE, ZERO, ROUND, end="q"), "three things"),
     },
     "8.5": {
-        "logits": (_honest("logits / self.temperature"), "softmax last"),
+        "logits": (_honest("logits / self.temperature"), "end with softmax"),
         "the wrong axis": (_honest("(logits / self.temperature).softmax(dim=0)"), "dim=1"),
         "no temperature": (_honest("logits.softmax(dim=1)"), "the temperature is missing"),
         "multiplies": (_honest("(logits * self.temperature).softmax(dim=1)"), "it gets surer"),
