@@ -30,6 +30,7 @@ LONGEST_FIRST = (
     "02_linear_model",
     "07_speed_and_scale",
     "06_mistakes",
+    "08_ship_it",
     "05_lightning",
     "test_exercises",
     "test_cli",

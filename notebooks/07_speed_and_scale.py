@@ -1059,4 +1059,4 @@ grade("7.6", best_change)
 #
 # ## Next
 #
-# Train on pictures of your own: [Your own images](own_images).
+# [Ship it](08_ship_it.ipynb) hands your model to somebody who has no PyTorch. Or train on pictures of your own: [Your own images](own_images).
