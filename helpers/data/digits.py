@@ -17,6 +17,8 @@ PAPER = 0.35
 FAINTEST = 16  # grey levels: what differs less from its ground is no ink
 MOST_INK = 0.7  # part of the picture; a digit leaves more free
 FRAME = 48  # grey levels between a frame and the paper inside it
+FRAME_DEPTH = 0.06  # of the shorter side: how far inwards a frame is looked for
+OFF_CENTRE = 1.05  # pixels that the centre of mass of a picture like MNIST's may be off
 SPECK = 0.03  # of the largest part's pixels
 
 
@@ -65,12 +67,12 @@ def _is_like_mnist(pixels: np.ndarray) -> bool:
     centres = (
         np.average(np.arange(FIELD), weights=pixels.sum(axis=a, dtype=float)) for a in (0, 1)
     )
-    return all(abs(centre - CENTRE) < 1.05 for centre in centres)
+    return all(abs(centre - CENTRE) < OFF_CENTRE for centre in centres)
 
 
 def _without_frame(grey: Image.Image) -> Image.Image:
     """The picture without a frame of another tone, such as the edge of a scan or of a box."""
-    depth = max(2, round(0.06 * min(grey.size)))
+    depth = max(2, round(FRAME_DEPTH * min(grey.size)))
     if min(grey.size) < 4 * depth:
         return grey
     inside = grey.crop((depth, depth, grey.width - depth, grey.height - depth))
