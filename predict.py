@@ -39,12 +39,13 @@ BATCH_SIZE = 64
 UNSURE = 0.5  # an answer with a lower probability is marked
 HOW = """\
 Models with one channel (MNIST) expect one digit a picture. Dark ink on light paper and light ink
-on a dark ground are both understood: if the median of the border is lighter than the middle
-between the darkest and the lightest pixel, the picture is inverted. The digit is then fitted into
-20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is made like them
-already stays as it is. Models in colour see the whole picture, resized to the size they were
-trained on, as in training on a folder of images. Transparent parts count as white, or as black if
-nothing could be seen on white. An answer with a probability below 50 % is marked as unsure.
+on a dark ground are both understood: if most of the border is lighter than the middle between the
+darkest and the lightest pixel, the picture is inverted; where ink crosses the border, all pixels
+count. The digit is then drawn again in black and white with strokes about as wide as MNIST's,
+fitted into 20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is made
+like them already stays as it is. Models in colour see the whole picture, resized to the size they
+were trained on, as in training on a folder of images. Transparent parts count as white, or as black
+if nothing could be seen on white. An answer with a probability below 50 % is marked as unsure.
 Exit status: 0 all pictures predicted, 1 some could not be read or show no digit, 2 nothing to
 do."""
 

@@ -19,7 +19,8 @@ from helpers.data.digits import centre_like_mnist
 
 SIDE = 56  # pixels: the field in which lines are found and drawn, two for one of MNIST's
 AT_ONCE = 2000  # pictures; the steps of a batch need some 30 MB of memory for each thousand
-THINNEST, THICKEST = 0.6, 4.4  # half the width of a pen, in pixels of the field
+# Half the width of a pen, in pixels of the field: `predict.py` brings all pens nearly to this range.
+THINNEST, THICKEST = 1.2, 3.6
 UNBENT = 0.25  # part of the other drawings that keeps its filled areas
 
 # Drawings of something else. Letters that a reader could take for a digit are left out, such as

@@ -1,5 +1,6 @@
 """Turn a picture of one handwritten digit into what a model trained on MNIST expects."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +12,22 @@ BOX = 20  # the side of the box that the digit itself fits into
 CENTRE = 14  # index of the row and column of the centre of mass
 LARGEST_SIDE = 1000  # pixels; larger pictures are first reduced, which is faster and less noisy
 BLACK = 32  # grey value below which a background counts as MNIST's black
+EVEN = 0.8  # part of the border that has to agree on what is paper
 # Of the strongest ink: what is fainter is taken for paper, shadow or noise. Chosen on digits of the
 # validation split, made into pictures of dark ink on unevenly lit, noisy paper.
 PAPER = 0.35
 FAINTEST = 16  # grey levels: what differs less from its ground is no ink
 MOST_INK = 0.7  # part of the picture; a digit leaves more free
+SMALLEST_BLOCK = 3  # pixels: the side of squares that were one pixel each
+FEWEST_EDGES = 4  # between squares, from top to bottom and from side to side
 FRAME = 48  # grey levels between a frame and the paper inside it
 FRAME_DEPTH = 0.06  # of the shorter side: how far inwards a frame is looked for
 OFF_CENTRE = 1.05  # pixels that the centre of mass of a picture like MNIST's may be off
 SPECK = 0.03  # of the largest part's pixels
+# The sides at which the edge of the ink is found: fine enough that it shows as grey in the box.
+FINE = 4 * BOX
+EDGE = 4.0  # how many times as steep the edges get
+THINNEST, THICKEST = 6.0, 12.0  # fine pixels: strokes of MNIST's digits are seldom outside
 
 
 class Digit(NamedTuple):
@@ -32,29 +40,34 @@ class Digit(NamedTuple):
 def read_digit(image: Image.Image) -> Digit:
     """Prepare a picture of one digit in the way MNIST's images were prepared.
 
-    Dark ink on light paper is inverted; `is_dark_on_light` decides. A frame round the picture,
-    the background and specks are taken away, and `centre_like_mnist` does the rest. A picture that
-    is boxed and centred as MNIST's are is left alone: it is one of them, or made like them.
+    Dark ink on light paper is inverted; `is_dark_on_light` decides. Large square pixels, a frame
+    round the picture, the background and specks are taken away. Then the ink is drawn again in
+    black and white, as NIST's images were (`_bilevel`), and `centre_like_mnist` does the rest. A
+    picture that is boxed and centred as MNIST's are is left alone: it is one of them, or made like
+    them.
 
     Args:
         image: mode "L" or "RGB", any size, one digit on an even background.
     """
-    grey = _without_frame(image.convert("L"))
+    grey = _without_frame(_without_blocks(image.convert("L")))
     inverted = is_dark_on_light(grey)
     if inverted:
         grey = ImageOps.invert(grey)
     read_as = "dark on light, inverted" if inverted else "light on dark"
-    background = float(np.median(_border(grey)))
     if _is_like_mnist(np.asarray(grey)):
         return Digit(np.array(grey), f"{read_as}, 28 x 28 kept")
+    border = _border(grey)
+    background = float(np.median(border[border <= _middle(grey)]))
     ink = np.asarray(grey.reduce(max(1, max(grey.size) // LARGEST_SIDE)), dtype=np.float32)
     ink = np.clip(ink - background, 0, None)
     if ink.max() < FAINTEST:
         return Digit(None, "no digit: one colour")
+    if max(ink.shape) < 2 * FINE:  # so that an edge can lie between two pixels
+        ink = _resized(np.pad(ink, 1), 2 * FINE)
     ink[ink < PAPER * ink.max()] = 0
     if np.mean(ink > 0) > MOST_INK:
         return Digit(None, "no digit: ink all over")
-    return Digit(centre_like_mnist(_without_specks(ink)), read_as)
+    return Digit(centre_like_mnist(_bilevel(_without_specks(ink))), read_as)
 
 
 def _is_like_mnist(pixels: np.ndarray) -> bool:
@@ -70,14 +83,39 @@ def _is_like_mnist(pixels: np.ndarray) -> bool:
     return all(abs(centre - CENTRE) < OFF_CENTRE for centre in centres)
 
 
+def _without_blocks(grey: Image.Image) -> Image.Image:
+    """One pixel again for each square of a picture that was enlarged by repeating its pixels."""
+    pixels = np.asarray(grey)
+    rows = 1 + np.flatnonzero((pixels[1:] != pixels[:-1]).any(axis=1))
+    columns = 1 + np.flatnonzero((pixels[:, 1:] != pixels[:, :-1]).any(axis=0))
+    gaps = np.concatenate([np.diff(rows), np.diff(columns)])
+    if min(len(rows), len(columns)) < FEWEST_EDGES or gaps.min() < SMALLEST_BLOCK:
+        return grey
+    side = gaps.sum() / np.rint(gaps / gaps.min()).sum()  # neighbours may have the same grey
+    if np.abs(gaps - side * np.rint(gaps / side)).max() > 1:
+        return grey
+    middles = (_middles(*axis, side) for axis in zip((rows, columns), pixels.shape, strict=True))
+    return Image.fromarray(pixels[np.ix_(*middles)])
+
+
+def _middles(edges: np.ndarray, end: int, side: float) -> list[int]:
+    """Where the middle of every block is: one or more of them from one edge to the next."""
+    found = []
+    for start, stop in pairwise([0, *edges.tolist(), end]):
+        count = round((stop - start) / side)
+        found += [int(start + (place + 0.5) * (stop - start) / count) for place in range(count)]
+    return found
+
+
 def _without_frame(grey: Image.Image) -> Image.Image:
     """The picture without a frame of another tone, such as the edge of a scan or of a box."""
-    depth = max(2, round(FRAME_DEPTH * min(grey.size)))
-    if min(grey.size) < 4 * depth:
+    if min(grey.size) < FIELD:  # so few pixels are all the digit's
         return grey
+    depth, border = round(FRAME_DEPTH * min(grey.size)), _border(grey)
     inside = grey.crop((depth, depth, grey.width - depth, grey.height - depth))
-    is_frame = abs(np.median(_border(grey)) - np.median(_border(inside))) > FRAME
-    return inside if is_frame else grey
+    tone = np.median(border)
+    is_even = np.mean(abs(border - tone) < FRAME) > EVEN
+    return inside if is_even and abs(tone - np.median(_border(inside))) > FRAME else grey
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
@@ -89,9 +127,57 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
 
 
 def is_dark_on_light(grey: Image.Image) -> bool:
-    """Whether the border is light: its median is above the middle of the darkest and lightest."""
-    darkest, lightest = grey.getextrema()
-    return float(np.median(_border(grey))) > (darkest + lightest) / 2
+    """Whether the paper is light: most of the border, or of all pixels where ink crosses it.
+
+    Light is what is above the middle of the darkest and the lightest pixel.
+    """
+    light = float(np.mean(_border(grey) > _middle(grey)))
+    if 1 - EVEN < light < EVEN:
+        light = float(np.mean(np.asarray(grey) > _middle(grey)))
+    return light > 0.5
+
+
+def _middle(grey: Image.Image) -> float:
+    return sum(grey.getextrema()) / 2
+
+
+def _bilevel(ink: np.ndarray) -> np.ndarray:
+    """The ink in black and white, its longer side `FINE` pixels, with strokes as wide as MNIST's.
+
+    NIST's images had no greys. Those of a blurred or enlarged picture lie around its strokes, which
+    would look fat, and fill the holes of small ones: half of the ink is the edge. Strokes that are
+    far thinner or thicker than MNIST's are grown or worn off.
+
+    Returns:
+        float, 0 to 1, with some grey left where an edge was blurred, so that it stays smooth.
+    """
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    fine = _resized(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], FINE)
+    strong = np.percentile(fine[fine > 0], 95)
+    fine = np.clip((fine / strong - 0.5) * EDGE + 0.5, 0, 1)
+    black = np.pad(fine > 0.5, 1)
+    # Steps from ink to paper; along a slanting edge there are about 1.25 for each pixel of it.
+    edge = 0.8 * sum(np.count_nonzero(np.diff(black, axis=axis)) for axis in (0, 1))
+    width = 2 * np.count_nonzero(black) / edge
+    if width < THINNEST:
+        steps = round((THINNEST - width) / 2)
+        fine = ndimage.grey_dilation(np.pad(fine, steps), footprint=_disk(steps))
+    elif width > THICKEST:
+        steps = min(2, round((width - THICKEST) / 2))
+        fine = ndimage.grey_erosion(fine, footprint=_disk(steps), mode="constant")
+    return fine
+
+
+def _disk(radius: int) -> np.ndarray:
+    rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    return rows**2 + columns**2 <= radius**2 + 0.5
+
+
+def _resized(ink: np.ndarray, side: int) -> np.ndarray:
+    """The same, its longer side `side` pixels."""
+    height, width = (max(1, round(n * side / max(ink.shape))) for n in ink.shape)
+    image = Image.fromarray(np.ascontiguousarray(ink, dtype=np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).clip(0)
 
 
 def centre_like_mnist(ink: np.ndarray) -> np.ndarray:
