@@ -33,6 +33,7 @@ LONGEST_FIRST = (
     "own_images",
     "06_mistakes",
     "07_speed_and_scale",
+    "08_ship_it",
     "02_linear_model",
     "test_benchmarks",
     "test_book_in_browser",

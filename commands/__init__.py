@@ -1,4 +1,4 @@
-"""The command line behind `train.py`, `lightning_train.py` and `predict.py`."""
+"""The command line behind `train.py`, `lightning_train.py`, `predict.py` and `export.py`."""
 
 import sys
 from types import TracebackType

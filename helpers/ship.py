@@ -96,6 +96,7 @@ def export(
         output_names=names,
         dynamic_shapes={"images": {0: torch.export.Dim("N")}},
         dynamo=True,
+        optimize=True,
         verbose=False,
     )
     made = program.model_proto

@@ -758,4 +758,4 @@ confirm(difference < 1e-4, "two processes follow the curve of one, up to roundin
 #
 # ## Next
 #
-# Train on pictures of your own: [Your own images](own_images).
+# [Ship it](08_ship_it.ipynb) hands your model to somebody who has no PyTorch. Or train on pictures of your own: [Your own images](own_images).

@@ -1,6 +1,7 @@
 """The set-up cell of the notebooks, run alone in the places where a reader may open one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.course import Course, read_notebook
-from tools.frame import LIGHTNING, SETUP
+from tools.frame import EXTRAS, SETUP
 
 COURSE = Course()
 FOLDER = COURSE.repository.rsplit("/", 1)[-1]
@@ -124,19 +125,23 @@ def test_running_the_cell_again_changes_nothing(tmp_path: Path) -> None:
     assert again.stdout.strip() == str(course.resolve())
 
 
-def test_lightning_is_installed_where_it_is_missing_and_only_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", EXTRAS)
+def test_what_colab_lacks_is_installed_where_it_is_missing_and_only_then(
+    module: str, tmp_path: Path
+) -> None:
     make_course(tmp_path)
     (tmp_path / "pip.py").write_text("import sys; sys.exit(' '.join(sys.argv[1:]))")
-    assert run(tmp_path, cell=SETUP + LIGHTNING).returncode == 0
-    hidden = "import sys; sys.modules['pytorch_lightning'] = None\n"
+    assert run(tmp_path, cell=SETUP + EXTRAS[module]).returncode == 0
+    hidden = f"import sys; sys.modules['{module}'] = None\n"
     assert run(tmp_path, before=hidden).returncode == 0
-    blind = run(tmp_path, before=hidden, cell=SETUP + LIGHTNING)
-    assert "install -q pytorch-lightning" in refusal(blind)
+    blind = run(tmp_path, before=hidden, cell=SETUP + EXTRAS[module])
+    assert f"install -q {module.replace('_', '-')}" in refusal(blind)
 
 
-def test_every_notebook_has_the_same_cell_and_lightning_where_it_is_used() -> None:
+def test_every_notebook_has_the_same_cell_and_installs_what_it_uses() -> None:
     plain = addressed(SETUP)
     for chapter in COURSE.chapters():
         cells = [cell.source for cell in read_notebook(chapter.notebook).cells]
-        used = "\nimport pytorch_lightning" in "".join(cells)
-        assert cells[1] == plain + LIGHTNING * used, chapter.entry
+        code = "".join(cells)
+        used = [extra for name, extra in EXTRAS.items() if re.search(rf"\nimport {name}\b", code)]
+        assert cells[1] == plain + "".join(used), chapter.entry

@@ -78,7 +78,7 @@ loaded = sys.modules.get("helpers")
 if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "helpers":
     raise Stop("Another project's `helpers` is loaded: restart, and run this cell first.")
 sys.path.insert(0, str(root))"""
-# Behind it where a chapter imports Lightning, which Colab does not have; what is there stays.
+# Behind it where a chapter imports what Colab does not have; what is there stays.
 LIGHTNING = """
 import importlib.util
 
@@ -86,6 +86,17 @@ if importlib.util.find_spec("pytorch_lightning") is None:
     said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q pytorch-lightning')
     if importlib.util.find_spec("pytorch_lightning") is None:
         raise Stop(f"Lightning could not be installed: {' '.join(said.split())}")"""
+ONNX = """
+import importlib.util
+
+packages = ("onnx", "onnxruntime", "onnxscript")
+missing = [name for name in packages if importlib.util.find_spec(name) is None]
+if missing:
+    said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q {" ".join(missing)}')
+    importlib.invalidate_caches()
+    if not all(map(importlib.util.find_spec, missing)):
+        raise Stop(f"{', '.join(missing)} could not be installed: {' '.join(said.split())}")"""
+EXTRAS = {"pytorch_lightning": LIGHTNING, "onnx": ONNX}
 
 
 def badges(entry: str, course: Course) -> str:
@@ -118,9 +129,10 @@ def book_address(course: Course) -> str:
 def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    needs_lightning = re.search(r"^(?:from|import) pytorch_lightning", code, re.MULTILINE)
     plain = SETUP.replace("ADDRESS", course.repository).replace("BRANCH", course.branch)
-    return plain + LIGHTNING * bool(needs_lightning)
+    for module, extra in EXTRAS.items():
+        plain += extra * bool(re.search(rf"^(?:from|import) {module}\b", code, re.MULTILINE))
+    return plain
 
 
 def framed_page(text: str, course: Course) -> str:
