@@ -144,7 +144,10 @@ def strokes(image: np.ndarray) -> list[np.ndarray]:
 
 
 def test_the_page_prepares_pictures_as_python_does(page: Browser) -> None:
-    """Every pixel of fifty: drawn, photographed, framed, noisy, tiny, large, and no digit."""
+    """Fifty of them, drawn, photographed, framed, noisy, tiny, large, and no digit.
+
+    Within one grey level: versions of Pillow differ in what they round first.
+    """
     random, digits = np.random.default_rng(0), np.load(SAMPLE / "mnist.npz")["x_test"]
     pictures = [Image.fromarray(digit) for digit in digits[:10]]
     for number, digit in enumerate(map(Image.fromarray, digits[10:40])):
@@ -175,8 +178,12 @@ def test_the_page_prepares_pictures_as_python_does(page: Browser) -> None:
         )
         digit = read_digit(picture)
         kept += digit.pixels is not None
-        wanted = None if digit.pixels is None else digit.pixels.ravel().tolist()
-        assert got == [digit.read_as, wanted, squeeze(picture, 32, 32).ravel().tolist()]
+        assert got[0] == digit.read_as and (got[1] is None) == (digit.pixels is None)
+        pairs = [(got[2], squeeze(picture, 32, 32).ravel())]
+        if digit.pixels is not None:
+            pairs.append((got[1], digit.pixels.ravel()))
+        for mine, wanted in pairs:
+            assert np.abs(np.subtract(mine, wanted, dtype=int)).max() <= 1
     assert 40 <= kept < 50
 
 

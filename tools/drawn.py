@@ -19,7 +19,7 @@ from helpers.data.digits import centre_like_mnist
 
 SIDE = 56  # pixels: the field in which lines are found and drawn, two for one of MNIST's
 AT_ONCE = 2000  # pictures; the steps of a batch need some 30 MB of memory for each thousand
-# Half the width of a pen, in pixels of the field: `predict.py` brings all pens nearly to this range.
+# Half the width of a pen, in pixels of the field: `predict.py` makes nearly such a one of any pen.
 THINNEST, THICKEST = 1.2, 3.6
 UNBENT = 0.25  # part of the other drawings that keeps its filled areas
 

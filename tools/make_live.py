@@ -131,6 +131,7 @@ def make_digits() -> None:
     model, plain = trained(data, config), trained(without_others(data), config)
     path = FOLDER / "digits.onnx"
     export(model, data, path, title="Digits, and what is none", features=True)
+    halve(path)
     alone, both = FOLDER / "ten.onnx", data.val[data.val.labels < 10].images.numpy()
     export(plain, without_others(data), alone)
     # The level below which ten classes refuse as many validation digits as the eleventh takes.

@@ -54,17 +54,62 @@ function border({ pixels, width, height }) {
   return found;
 }
 
+function share(values, isSo) {
+  let count = 0;
+  for (let place = 0; place < values.length; place++) if (isSo(values[place])) count++;
+  return count / values.length;
+}
+
+// One pixel again for each square of a picture that was enlarged by repeating its pixels.
+function withoutBlocks(picture) {
+  const { pixels, width, height } = picture, rows = [], columns = [];
+  const differs = (count, step, place, other) => {
+    for (let k = 0; k < count; k++)
+      if (pixels[place + k * step] !== pixels[other + k * step]) return true;
+    return false;
+  };
+  for (let row = 1; row < height; row++)
+    if (differs(width, 1, row * width, (row - 1) * width)) rows.push(row);
+  for (let column = 1; column < width; column++)
+    if (differs(height, width, column, column - 1)) columns.push(column);
+  const gaps = [rows, columns].flatMap((edges) =>
+    edges.slice(1).map((edge, place) => edge - edges[place]));
+  const narrowest = gaps.reduce((low, gap) => Math.min(low, gap), Infinity);
+  if (Math.min(rows.length, columns.length) < D.FEWEST_EDGES || narrowest < D.SMALLEST_BLOCK)
+    return picture;
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  const side = sum(gaps) / sum(gaps.map((gap) => roundHalfEven(gap / narrowest)));
+  if (gaps.some((gap) => Math.abs(gap - side * roundHalfEven(gap / side)) > 1)) return picture;
+  const [down, across] = [[rows, height], [columns, width]].map(([edges, end]) =>
+    [...edges, end].flatMap((stop, place) => {
+      const start = place ? edges[place - 1] : 0, count = roundHalfEven((stop - start) / side);
+      return Array.from({ length: count }, (_, k) =>
+        Math.trunc(start + ((k + 0.5) * (stop - start)) / count));
+    }));
+  const found = down.flatMap((row) => across.map((column) => pixels[row * width + column]));
+  return { pixels: Uint8Array.from(found), width: across.length, height: down.length };
+}
+
 function withoutFrame(picture) {
   const { width, height } = picture;
-  const depth = Math.max(2, roundHalfEven(D.FRAME_DEPTH * Math.min(width, height)));
-  if (Math.min(width, height) < 4 * depth) return picture;
+  if (Math.min(width, height) < D.FIELD) return picture;
+  const depth = roundHalfEven(D.FRAME_DEPTH * Math.min(width, height));
   const inside = crop(picture, depth, depth, width - 2 * depth, height - 2 * depth);
-  return Math.abs(median(border(picture)) - median(border(inside))) > D.FRAME ? inside : picture;
+  const edge = border(picture), tone = median(edge);
+  const isEven = share(edge, (value) => Math.abs(value - tone) < D.FRAME) > D.EVEN;
+  return isEven && Math.abs(tone - median(border(inside))) > D.FRAME ? inside : picture;
+}
+
+function middleOf(picture) {
+  const [darkest, lightest] = lowestAndHighest(picture.pixels);
+  return (darkest + lightest) / 2;
 }
 
 function isDarkOnLight(picture) {
-  const [darkest, lightest] = lowestAndHighest(picture.pixels);
-  return median(border(picture)) > (darkest + lightest) / 2;
+  const middle = middleOf(picture), isLight = (value) => value > middle;
+  let light = share(border(picture), isLight);
+  if (1 - D.EVEN < light && light < D.EVEN) light = share(picture.pixels, isLight);
+  return light > 0.5;
 }
 
 // How much ink each row and each column has.
@@ -122,39 +167,49 @@ function reduce({ pixels, width, height }, factor) {
   return { pixels: found, width: newWidth, height: newHeight };
 }
 
-// For each new pixel of a row: where the old ones begin that it is made of, and their weights,
-// a triangle as wide as the picture shrinks.
-function triangles(from, to) {
-  const scale = from / to, reach = Math.max(1, scale);
+// How much an old pixel counts whose distance is so many pixels, new or old, the larger ones.
+const TRIANGLE = { reach: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) };
+const CUBIC = {
+  reach: 2,
+  at: (x) => {
+    x = Math.abs(x);
+    if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+  },
+};
+
+// For each new pixel of a row: where the old ones begin that it is made of, and their weights.
+function weightsOf(from, to, filter) {
+  const scale = from / to, shrink = Math.max(1, scale), reach = filter.reach * shrink;
   return Array.from({ length: to }, (_, place) => {
     const middle = (place + 0.5) * scale;
     const first = Math.max(0, Math.trunc(middle - reach + 0.5));
     const last = Math.min(from, Math.trunc(middle + reach + 0.5));
     const weights = Array.from({ length: last - first }, (_, step) =>
-      Math.max(0, 1 - Math.abs((step + first - middle + 0.5) * (1 / reach))));
+      filter.at((step + first - middle + 0.5) * (1 / shrink)));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    return { first, weights: weights.map((weight) => weight / total) };
+    return { first, weights: weights.map((weight) => weight * (1 / total)) };
   });
 }
 
-// Pillow's bilinear `resize` of one channel: along the rows, then along the columns. `steps` is
+// Pillow's `resize`: along the rows, then along the columns. `steps` is
 // how many channels stand side by side. Bytes are summed with weights that are whole numbers.
-const FINE = 2 ** 22;
+const PARTS = 2 ** 22;
 
-function resize({ pixels, width, height }, newWidth, newHeight, steps = 1) {
+function resize({ pixels, width, height }, newWidth, newHeight, filter = TRIANGLE, steps = 1) {
   const bytes = !(pixels instanceof Float32Array);
   const tables = [[width, newWidth], [height, newHeight]].map(([from, to]) => {
-    const table = triangles(from, to);
+    const table = weightsOf(from, to, filter);
     if (bytes)
       for (const entry of table)
-        entry.weights = entry.weights.map((weight) => Math.floor(weight * FINE + 0.5));
+        entry.weights = entry.weights.map((weight) => Math.floor(weight * PARTS + 0.5));
     return table;
   });
   const kind = bytes ? Uint8ClampedArray : Float32Array;
   const sum = (source, start, step, weights) => {
-    let total = bytes ? FINE / 2 : 0;
+    let total = bytes ? PARTS / 2 : 0;
     for (let k = 0; k < weights.length; k++) total += source[start + k * step] * weights[k];
-    return bytes ? Math.floor(total / FINE) : total;
+    return bytes ? Math.floor(total / PARTS) : total;
   };
   let source = pixels;
   if (newWidth !== width) {
@@ -203,10 +258,83 @@ function removeSpecks({ pixels, width, height }) {
     if (sizes[part[place]] < smallest) pixels[place] = 0;
 }
 
-function centreLikeMnist(ink) {
+// The part of the picture where there is ink.
+function boxed(ink) {
   const [rows, columns] = masses(ink).map(extent);
-  const box = crop(ink, columns[0], rows[0], columns[1], rows[1]);
-  const scale = D.BOX / Math.max(box.width, box.height);
+  return crop(ink, columns[0], rows[0], columns[1], rows[1]);
+}
+
+// The same, its longer side `side` pixels.
+function resized(ink, side) {
+  const longest = Math.max(ink.width, ink.height);
+  const [width, height] = [ink.width, ink.height].map((old) =>
+    Math.max(1, roundHalfEven((old * side) / longest)));
+  const found = resize(ink, width, height, CUBIC);
+  return { ...found, pixels: found.pixels.map((value) => Math.max(0, value)) };
+}
+
+// With so many empty pixels around it.
+function padded({ pixels, width, height }, count) {
+  const found = new pixels.constructor((width + 2 * count) * (height + 2 * count));
+  for (let row = 0; row < height; row++)
+    found.set(pixels.subarray(row * width, (row + 1) * width),
+      (row + count) * (width + 2 * count) + count);
+  return { pixels: found, width: width + 2 * count, height: height + 2 * count };
+}
+
+// Each pixel becomes the strongest (or, with Math.min, the faintest) one within `radius`.
+function spread(picture, radius, choose) {
+  const { pixels, width, height } = padded(picture, radius), places = [];
+  for (let row = -radius; row <= radius; row++)
+    for (let column = -radius; column <= radius; column++)
+      if (row * row + column * column <= radius * radius + 0.5) places.push(row * width + column);
+  const found = pixels.slice();
+  for (let row = radius; row < height - radius; row++)
+    for (let column = radius; column < width - radius; column++) {
+      const place = row * width + column;
+      for (const step of places) found[place] = choose(found[place], pixels[place + step]);
+    }
+  return crop({ pixels: found, width, height }, radius, radius, picture.width, picture.height);
+}
+
+// The number below which `part` of the values are, as numpy finds it.
+function quantile(values, part) {
+  const sorted = Float32Array.from(values).sort(), place = part * (sorted.length - 1);
+  const low = Math.floor(place), t = Math.fround(place - low), round = Math.fround;
+  const [a, b] = [sorted[low], sorted[Math.min(low + 1, sorted.length - 1)]];
+  const gap = round(b - a);
+  return t < 0.5 ? round(a + round(gap * t)) : round(b - round(gap * round(1 - t)));
+}
+
+// The ink in black and white, with strokes as wide as MNIST's: `_bilevel` of digits.py.
+function bilevel(ink) {
+  const fine = resized(boxed(ink), D.FINE), round = Math.fround;
+  const strong = quantile(fine.pixels.filter((value) => value > 0), 0.95);
+  fine.pixels.forEach((value, place) => {
+    const steep = round(round(round(round(value / strong) - 0.5) * D.EDGE) + 0.5);
+    fine.pixels[place] = Math.min(1, Math.max(0, steep));
+  });
+  const { pixels, width, height } = padded(fine, 1);
+  let count = 0, edge = 0;
+  for (let row = 0; row < height; row++)
+    for (let column = 0; column < width; column++) {
+      const place = row * width + column, isBlack = pixels[place] > 0.5;
+      if (isBlack) count++;
+      if (column + 1 < width && isBlack !== pixels[place + 1] > 0.5) edge++;
+      if (row + 1 < height && isBlack !== pixels[place + width] > 0.5) edge++;
+    }
+  const pen = (2 * count) / (0.8 * edge);
+  if (pen < D.THINNEST) {
+    const steps = roundHalfEven((D.THINNEST - pen) / 2);
+    return spread(padded(fine, steps), steps, Math.max);
+  }
+  if (pen > D.THICKEST)
+    return spread(fine, Math.min(2, roundHalfEven((pen - D.THICKEST) / 2)), Math.min);
+  return fine;
+}
+
+function centreLikeMnist(ink) {
+  const box = boxed(ink), scale = D.BOX / Math.max(box.width, box.height);
   const [width, height] = [box.width, box.height].map((side) =>
     Math.max(1, roundHalfEven(side * scale)));
   const small = resize(box, width, height).pixels;
@@ -226,35 +354,34 @@ function centreLikeMnist(ink) {
 
 // `read_digit` of helpers/data/digits.py: {pixels: 28 x 28 bytes or null, readAs}.
 function readDigit(colours) {
-  let picture = withoutFrame(grey(colours));
+  let picture = withoutFrame(withoutBlocks(grey(colours)));
   const inverted = isDarkOnLight(picture);
   if (inverted)
     picture = { ...picture, pixels: picture.pixels.map((value) => 255 - value) };
   const readAs = inverted ? "dark on light, inverted" : "light on dark";
-  const background = median(border(picture));
   if (isLikeMnist(picture)) return { pixels: picture.pixels, readAs: `${readAs}, 28 x 28 kept` };
+  const middle = middleOf(picture);
+  const background = median(border(picture).filter((value) => value <= middle));
   const longest = Math.max(picture.width, picture.height);
   const small = reduce(picture, Math.max(1, Math.floor(longest / D.LARGEST_SIDE)));
-  const strongest = lowestAndHighest(small.pixels)[1] - background;
-  if (strongest < D.FAINTEST) return { pixels: null, readAs: "no digit: one colour" };
-  const faintest = Math.fround(Math.fround(D.PAPER) * strongest);
-  const ink = { ...small, pixels: new Float32Array(small.pixels.length) };
-  let count = 0;
-  for (let place = 0; place < ink.pixels.length; place++) {
-    const value = small.pixels[place] - background;
-    if (value <= 0 || value < faintest) continue;
-    ink.pixels[place] = value;
-    count++;
-  }
-  if (count / ink.pixels.length > D.MOST_INK)
+  let ink = { ...small, pixels: new Float32Array(small.pixels.length) };
+  for (let place = 0; place < ink.pixels.length; place++)
+    ink.pixels[place] = Math.max(0, small.pixels[place] - background);
+  if (lowestAndHighest(ink.pixels)[1] < D.FAINTEST)
+    return { pixels: null, readAs: "no digit: one colour" };
+  if (Math.max(ink.width, ink.height) < 2 * D.FINE) ink = resized(padded(ink, 1), 2 * D.FINE);
+  const faintest = Math.fround(Math.fround(D.PAPER) * lowestAndHighest(ink.pixels)[1]);
+  for (let place = 0; place < ink.pixels.length; place++)
+    if (ink.pixels[place] < faintest) ink.pixels[place] = 0;
+  if (share(ink.pixels, (value) => value > 0) > D.MOST_INK)
     return { pixels: null, readAs: "no digit: ink all over" };
   removeSpecks(ink);
-  return { pixels: centreLikeMnist(ink), readAs };
+  return { pixels: centreLikeMnist(bilevel(ink)), readAs };
 }
 
 // `squeeze` of helpers/data/pictures.py: bytes `height * width * 3`.
 function squeeze(colours, height, width) {
-  const small = resize(colours, width, height, 4).pixels;
+  const small = resize(colours, width, height, TRIANGLE, 4).pixels;
   return Uint8Array.from({ length: 3 * height * width }, (_, place) =>
     small[4 * Math.floor(place / 3) + (place % 3)]);
 }
