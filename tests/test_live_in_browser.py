@@ -47,9 +47,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
     (root / "book" / "index.md").write_text("# Small\n", encoding="utf-8")
     (root / "notebooks").mkdir()
-    chapter = new_notebook(cells=[new_markdown_cell("# 1. Small", id="a")])
-    nbformat.write(chapter, root / "notebooks" / "01_small.ipynb")
-    pages = [{"file": "notebooks/01_small"}, {"file": "book/live"}]
+    chapter = new_notebook(cells=[new_markdown_cell("# 8. Small", id="a")])
+    nbformat.write(chapter, root / "notebooks" / "08_ship_it.ipynb")
+    pages = [{"file": "notebooks/08_ship_it"}, {"file": "book/live"}]
     toc = {"format": "jb-book", "root": "book/index", "chapters": pages}
     (root / "book" / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
     course = Course(root)
@@ -107,10 +107,13 @@ def draw(browser: Browser, lines: list[np.ndarray], touch: bool = False) -> str:
         for kind, (x, y) in order:
             if touch:
                 fingers = [] if kind == "touchEnd" else [{"x": x, "y": y}]
-                browser.send("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+                how, known = "Input.dispatchTouchEvent", {"touchPoints": fingers}
             else:
-                known = {"button": "left", "buttons": 1, "clickCount": 1}
-                browser.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **known)
+                how = "Input.dispatchMouseEvent"
+                known = {"x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+            # A hand does not wait for each pixel to be drawn.
+            give = browser.send if kind == kinds[2] else browser.post
+            give(how, type=kind, **known)
     settle(browser)
     return browser.run(SAID["digits"])
 
@@ -200,7 +203,7 @@ def test_thirty_test_digits_drawn_with_a_mouse_are_read(page: Browser) -> None:
         page.run("document.getElementById('live-clear').click()")
     assert len(wrong) <= 3, wrong
     took = page.run("performance.getEntriesByName('live-answer').map((entry) => entry.duration)")
-    assert len(took) > 200 and statistics.median(took) <= NEXT_ANSWER
+    assert len(took) > 60 and statistics.median(took) <= NEXT_ANSWER
 
 
 @needs_runtime
@@ -370,8 +373,8 @@ def test_it_starts_in_time_and_again_without_a_network(site: Path, tmp_path: Pat
             opened.open(address)
             opened.wait_for("document.documentElement.dataset.live")
             assert draw(opened, line).startswith("1 (")
-            first = opened.run("performance.getEntriesByName('live-answer')[0]")
-            assert first["startTime"] + first["duration"] <= FIRST_ANSWER
+            answer = "performance.getEntriesByName('live-answer')[0]"
+            assert opened.run(f"{answer}.startTime + {answer}.duration") <= FIRST_ANSWER
             opened.wait_for("document.documentElement.dataset.live === 'kept'")
         # Nobody answers at this address any more.
         opened.open(address)

@@ -3,7 +3,7 @@
 const NO_DIGIT = LIVE.noDigit, PAGE = 280, MOST_MAPS = 32;
 const LATER = 3000; // milliseconds: what is not urgent waits until somebody may have drawn
 const KINDS = { 1: "digits", 3: "pictures" };
-const HOW = "Export it as chapter 8 does.";
+const HOW = "Export it with export.py, as chapter 8 shows.";
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
@@ -143,7 +143,8 @@ function softmax(logits) {
 class Panel {
   constructor(place, seenText) {
     this.place = place;
-    place.querySelector(".live-answer").append(make(`<output class="live-verdict"></output>
+    place.querySelector(".live-answer").append(make(`<output aria-live="off"></output>
+<span class="visually-hidden" role="status"></span>
 <figure class="live-seen"><canvas role="img" width="${D.FIELD}" height="${D.FIELD}"></canvas>
 <figcaption></figcaption></figure><ol class="live-bars"></ol>`));
     place.append(make(`<div class="live-maps"></div><p class="live-note"></p>`));
@@ -157,6 +158,11 @@ class Panel {
   say(text, isWrong = false) {
     this.verdict.textContent = text;
     this.verdict.classList.toggle("live-wrong", isWrong);
+  }
+
+  // A screen reader says what is found when the pen is lifted, not at every step of it.
+  speak() {
+    this.place.querySelector("[role=status]").textContent = this.verdict.textContent;
   }
 
   use(network) {
@@ -247,8 +253,7 @@ class Panel {
 
   note() {
     const { title, bytes, classes } = this.network;
-    const times = performance.getEntriesByName("live-answer");
-    const last = times.length ? ` The last answer took ${times.at(-1).duration.toFixed(1)} ms.` : "";
+    const last = this.took ? ` The last answer took ${this.took.toFixed(1)} ms.` : "";
     this.place.querySelector(".live-note").textContent =
       `Network: ${title}, ${classes.length} classes, ${megabytes(bytes)}.${last}`;
   }
@@ -256,23 +261,26 @@ class Panel {
 
 // Only the newest question is asked: while one is answered, the others wait, and the last is left.
 function newestOnly(panel, work) {
-  let isBusy = false, isWanted = false;
-  return async () => {
-    isWanted = true;
-    if (isBusy) return;
-    isBusy = true;
+  let isWanted = false, running = null;
+  const run = async () => {
     panel.place.setAttribute("aria-busy", "true");
     try {
       while (isWanted) {
         isWanted = false;
         const start = performance.now();
         await work();
-        if (panel.shares) performance.measure("live-answer", { start, end: performance.now() });
+        if (panel.shares)
+          panel.took = performance.measure("live-answer", { start, end: performance.now() }).duration;
       }
     } finally {
-      isBusy = false;
+      running = null;
       panel.place.setAttribute("aria-busy", "false");
     }
+  };
+  return () => {
+    isWanted = true;
+    running ??= run();
+    return running;
   };
 }
 
@@ -326,13 +334,10 @@ function goOn(points) {
 
 function end() {
   stroke = null;
-  digits.verdict.setAttribute("aria-live", "polite");
-  lookAtDrawing();
+  lookAtDrawing().then(() => digits.speak());
 }
 
 const lookAtDrawing = newestOnly(digits, async () => {
-  // A screen reader says what is found when the pen is lifted, not at every step of it.
-  if (stroke) digits.verdict.setAttribute("aria-live", "off");
   const { data } = ink.getImageData(0, 0, PAGE, PAGE);
   const { pixels, readAs } = readDigit({ pixels: data, width: PAGE, height: PAGE });
   digits.showSeen(pixels, D.FIELD, D.FIELD, pixels ? `seen: ${readAs}` : "nothing to see");
@@ -458,6 +463,7 @@ async function openPhoto(file) {
   shown.getContext("2d").drawImage(canvas, 0, 0, shown.width, shown.height);
   shown.setAttribute("aria-label", `The photograph ${file.name}`);
   await lookAtPhoto();
+  pictures.speak();
 }
 
 const lookAtPhoto = newestOnly(pictures, async () => {
@@ -523,8 +529,10 @@ document.getElementById("live-back").addEventListener("click", async ({ target }
 });
 
 // A file that is dropped anywhere on the page goes where it belongs.
-window.addEventListener("dragover", (event) => event.preventDefault());
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+window.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
 window.addEventListener("drop", (event) => {
+  if (!hasFiles(event)) return;
   event.preventDefault();
   for (const file of event.dataTransfer.files)
     if (/\.onnx$/i.test(file.name)) openOwn(file);
@@ -557,7 +565,7 @@ async function start() {
   }
   if (!LIVE.runtime) {
     const said = "This copy of the book was built without the program that runs networks. Type " +
-      "make runtime, then make book (it needs npm and a network, once).";
+      "make runtime (it needs npm and, once, a network), then make the book again.";
     return [digits, pictures].forEach((panel) => panel.say(said, true));
   }
   try {
@@ -570,7 +578,7 @@ async function start() {
     }
     pictures.say("Choose a photograph.");
     document.documentElement.dataset.live = "ready";
-    setTimeout(keepForLater, LATER);
+    setTimeout(() => keepForLater().catch(() => {}), LATER); // a browser may refuse
   } catch (error) {
     digits.say(`The networks did not start: ${error.message ?? error}`, true);
   }
