@@ -344,7 +344,7 @@ const lookAtDrawing = newestOnly(digits, async () => {
   if (!pixels) {
     digits.showNothing();
     if (digits.network)
-      digits.say(strokes.length ? `This is ${readAs.replace(":", " (")}).` : "Draw a digit.");
+      digits.say(strokes.length ? `This is ${readAs}.` : "Draw a digit.");
     return;
   }
   if (digits.network) {
