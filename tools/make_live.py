@@ -173,12 +173,8 @@ def make_digits() -> None:
 
 
 def make_pictures() -> None:
-    flags = (
-        ["--resume", str(RUN)]
-        if (RUN / "config.json").exists()
-        else [*FLAGS.split(), "--out", str(RUN)]
-    )
-    if train.main(flags):
+    begun = (RUN / "config.json").exists()
+    if train.main(["--resume", str(RUN)] if begun else [*FLAGS.split(), "--out", str(RUN)]):
         raise UserError("the training ended too early: see above")
     predictor = load_predictor(RUN / BEST, "cpu")
     path = FOLDER / "pictures.onnx"
@@ -196,17 +192,13 @@ def make_pictures() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "which", nargs="*", choices=["digits", "pictures"], default=["digits", "pictures"]
-    )
-    which = parser.parse_args().which
-    if "digits" in which:
-        make_digits()
-    if "pictures" in which:
-        make_pictures()
+    makers = {"digits": make_digits, "pictures": make_pictures}
+    parser = argparse.ArgumentParser(description="the networks of the live page")
+    parser.add_argument("--only", choices=makers, help="one of the two")
+    only = parser.parse_args().only
+    for name, make in makers.items():
+        if only in (None, name):
+            make()
     return 0
 
 
