@@ -18,8 +18,8 @@ colab_python ?= python3.13
 newest_limits := --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help install course book lint check test oldest newest colab lab render reproduce mutants \
-  address clean
+.PHONY: help install course runtime book lint check test oldest newest colab lab render reproduce \
+  mutants address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -38,7 +38,11 @@ course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book o
 	$(BIN)/python -m tools.run_fast
 	$(BIN)/python -m tools.build_book --fast
 
+runtime: $(INSTALLED)  ## fetch what the live page runs networks with: once, needs npm
+	$(BIN)/python -m tools.runtime
+
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
+	-$(BIN)/python -m tools.runtime
 	$(BIN)/python -m tools.build_book
 
 lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step

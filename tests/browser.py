@@ -18,7 +18,10 @@ from typing import Any
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}
+KEYS = {
+    **{"Backspace": 8, "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "Delete": 46},
+    **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
+}
 SECONDS = 20  # for a page to load
 
 
@@ -92,13 +95,17 @@ class Browser:
             self.events.append(message)
         return message
 
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command of the protocol and return its result."""
+    def post(self, method: str, **parameters: Any) -> None:
+        """Give a command of the protocol, and do not wait for its result."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give a command of the protocol and return its result."""
+        self.post(method, **parameters)
         while (answer := self._receive()).get("id") != self._count:
             pass
         assert "error" not in answer, (method, answer["error"])
@@ -153,6 +160,12 @@ class Browser:
     def type(self, text: str) -> None:
         """Type into what has the focus."""
         self.send("Input.insertText", text=text)
+
+    def choose(self, field: str, *paths: Path) -> None:
+        """Give files to the field of a form that a selector finds."""
+        found = self.send("Runtime.evaluate", expression=f"document.querySelector('{field}')")
+        node, files = found["result"]["objectId"], [str(path) for path in paths]
+        self.send("DOM.setFileInputFiles", objectId=node, files=files)
 
     def dark(self, wanted: bool) -> None:
         """Whether the reader's system is set to dark."""

@@ -48,7 +48,7 @@ def tracked() -> list[Path]:
 
 def texts() -> dict[str, str]:
     """The text of every text file by its name from the root."""
-    files = [path for path in tracked() if path.suffix not in (".npz", ".png", ".pt")]
+    files = [path for path in tracked() if path.suffix not in (".npz", ".png", ".pt", ".onnx")]
     return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in files}
 
 

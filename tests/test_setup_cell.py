@@ -1,7 +1,6 @@
 """The set-up cell of the notebooks, run alone in the places where a reader may open one."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path

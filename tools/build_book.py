@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from helpers.errors import UserError
+from tools import runtime
 from tools.course import (
     Chapter,
     Course,
@@ -28,7 +29,7 @@ from tools.course import (
     run_tool,
     write_if_changed,
 )
-from tools.dress import dress, with_letters, with_thumbnails
+from tools.dress import dress, with_letters, with_settings, with_thumbnails
 from tools.frame import book_address
 from tools.gallery import with_gallery
 
@@ -105,6 +106,15 @@ def stage(course: Course, *, fast: bool) -> Path:
     gallery = folder / "book" / "gallery.md"
     if gallery.exists():
         gallery.write_text(with_gallery(gallery.read_text("utf-8"), course), encoding="utf-8")
+    live = folder / "book" / "live.md"
+    if live.exists():
+        runs = runtime.is_there()
+        if runs:
+            shutil.copytree(runtime.FOLDER, live.parent / "_static" / runtime.FOLDER.name)
+        else:
+            print("the live page will not run networks: python -m tools.runtime, then build again")
+        text = with_settings(live.read_text("utf-8"), runtime.FOLDER.name if runs else None)
+        live.write_text(text, encoding="utf-8")
     package, path = MATHJAX
     mathjax = folder / "book" / "_static" / course.config["sphinx"]["config"]["mathjax_path"]
     mathjax.parent.mkdir(parents=True, exist_ok=True)
@@ -182,6 +192,9 @@ def finish(html: Path, course: Course) -> None:
             first.read_text(encoding="utf-8").replace('content_root="../"', 'content_root="./"'),
         )
         (html / "index.html").write_text(moved, encoding="utf-8")
+    worker = html / "_static" / "live_worker.js"
+    if worker.exists():  # it may look after the pages of its own folder only
+        worker.rename(html / "book" / worker.name)
     (html / "404.html").write_text(not_found(html, course), encoding="utf-8")
 
 

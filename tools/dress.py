@@ -2,7 +2,8 @@
 
 Done to the copies that tools/build_book.py puts together: "Think first" becomes a box, exercises
 that nobody has tried say nothing, two figures get a small demo below them, the first page gets a
-picture of every chapter, and the glossary a bar of letters.
+picture of every chapter, the glossary a bar of letters, and the live page the numbers by which
+`predict.py` prepares pictures.
 """
 
 import base64
@@ -16,7 +17,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
+from helpers.data import digits
+from helpers.data.pictures import LARGE
 from helpers.errors import UserError
+from predict import UNSURE
 from tools.course import ROOT
 
 THINK_FIRST = re.compile(r"^(?P<before>.*?)\*\*Think first\*\*: (?P<said>.+)$", re.MULTILINE)
@@ -26,6 +30,7 @@ THUMBNAIL = 640  # pixels: a card is half as wide, and a fine screen shows two f
 FIRST_USED = re.compile(r"\n\nFirst used in (\[.*\]\(.*\))$", re.MULTILINE)
 LETTER = re.compile(r"^## (\w)$", re.MULTILINE)
 SAMPLE = ROOT / "helpers" / "data" / "sample" / "mnist.npz"
+NO_DIGIT = "no digit"  # the live page's eleventh class
 # A page, how the text of its figure begins, and the demo: book/_static/NAME.js.
 DEMOS = {
     "03_cnn": ("A digit and three filtered copies", "kernel"),
@@ -119,6 +124,28 @@ def with_thumbnails(text: str, notebooks: dict[str, NotebookNode], folder: Path)
         return f"\n```{{image}} {folder.name}/{match['name']}.png\n:alt: {alt}\n```"
 
     return FIGURE.sub(thumbnail, text)
+
+
+def with_settings(text: str, runtime: str | None) -> str:
+    """The live page with its scripts, and what they must know: the course's own numbers.
+
+    Args:
+        runtime: the folder in `_static` of the program that runs networks, if it is there.
+    """
+    known = {name: n for name, n in vars(digits).items() if name.isupper()}
+    settings = {
+        "digits": known,
+        "large": LARGE,
+        "unsure": UNSURE,
+        "noDigit": NO_DIGIT,
+        "runtime": f"../_static/{runtime}/" if runtime else None,
+        "models": {name: f"../_static/live/{name}.onnx" for name in ("digits", "pictures")},
+    }
+    data = f'<script type="application/json" id="live-settings">{json.dumps(settings)}</script>\n'
+    scripts = "".join(
+        f'<script defer src="../_static/{name}.js"></script>\n' for name in ("pixels", "live")
+    )
+    return f"{text}\n{data}{scripts}"
 
 
 def with_letters(glossary: str) -> str:

@@ -5,7 +5,8 @@ A marker names a number of book/results.json and how to write it:
     <!-- result:cnn_large.mnist.test_accuracy|percent -->99.41 %<!-- /result -->
 
 In a table, where a bar ends the cell, write \\| instead. Formats: percent (99.41 %),
-percent1 (99.4 %), seconds (83 s), minutes (6 minutes), thousands (1,234), plain.
+percent1 (99.4 %), seconds (83 s), minutes (6 minutes), thousands (1,234), kilobytes (326 kB),
+plain.
 """
 
 import json
@@ -40,6 +41,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "seconds": lambda value: f"{value:.0f} s",
     "minutes": _minutes,
     "thousands": lambda value: f"{value:,.0f}",
+    "kilobytes": lambda value: f"{value / 1000:.0f} kB",
     "plain": lambda value: f"{value:g}",
 }
 

@@ -22,6 +22,8 @@ SMALLEST_BLOCK = 3  # pixels: the side of squares that were one pixel each
 EQUAL = 8  # grey levels by which neighbours in a square may differ, in a JPEG file
 FEWEST_EDGES = 4  # between squares, from top to bottom and from side to side
 FRAME = 48  # grey levels between a frame and the paper inside it
+FRAME_DEPTH = 0.06  # of the shorter side: how far inwards a frame is looked for
+OFF_CENTRE = 1.05  # pixels that the centre of mass of a picture like MNIST's may be off
 SPECK = 0.03  # of the largest part's pixels
 # The sides at which the edge of the ink is found: fine enough that it shows as grey in the box.
 FINE = 4 * BOX
@@ -80,7 +82,7 @@ def _is_like_mnist(pixels: np.ndarray) -> bool:
     centres = (
         np.average(np.arange(FIELD), weights=pixels.sum(axis=a, dtype=float)) for a in (0, 1)
     )
-    return all(abs(centre - CENTRE) < 1.05 for centre in centres)
+    return all(abs(centre - CENTRE) < OFF_CENTRE for centre in centres)
 
 
 def _without_blocks(grey: Image.Image) -> Image.Image:
@@ -116,7 +118,7 @@ def _without_frame(grey: Image.Image) -> Image.Image:
     """The picture without a frame of another tone, such as the edge of a scan or of a box."""
     if min(grey.size) < FIELD:  # so few pixels are all the digit's
         return grey
-    depth, border = round(0.06 * min(grey.size)), _border(grey)
+    depth, border = round(FRAME_DEPTH * min(grey.size)), _border(grey)
     inside = grey.crop((depth, depth, grey.width - depth, grey.height - depth))
     tone = np.median(border)
     is_even = np.mean(abs(border - tone) < FRAME) > EVEN
