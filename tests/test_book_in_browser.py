@@ -23,7 +23,7 @@ from tools import make_zip
 from tools.build_book import APART, home
 from tools.build_pdf import NAME, combined
 from tools.course import ROOT, Course, read_notebook
-from tools.formulas import with_formulas
+from tools.light import with_formulas
 
 EXERCISES = [
     f"{chapter.entry}{APART}.html"
@@ -141,7 +141,9 @@ def test_the_first_page_has_a_card_with_a_picture_for_every_chapter(book: Path) 
 def test_the_page_to_print_has_all_its_anchors_and_solutions_at_the_end(book: Path) -> None:
     course = Course()
     course.html = book
-    page = BeautifulSoup(combined(course, ["notebooks/00_tensors", "book/notation"]), "html.parser")
+    page = BeautifulSoup(
+        combined(course, ["notebooks/00_tensors", "book/notation"], {}), "html.parser"
+    )
     anchors = {element["id"] for element in page.select("[id]")}
     links = [element["href"] for element in page.select("a[href]")]
     assert {link[1:] for link in links if link.startswith("#")} <= anchors

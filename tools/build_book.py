@@ -14,11 +14,9 @@ import shutil
 import subprocess
 import sys
 from html import escape as html_escape
-from itertools import count
 from pathlib import Path
 
 import yaml
-from PIL import Image
 
 from helpers.errors import UserError
 from tools.course import (
@@ -30,8 +28,8 @@ from tools.course import (
     write_if_changed,
 )
 from tools.dress import dress, exercises_of, with_letters, with_thumbnails
-from tools.formulas import store_font, with_formulas
 from tools.frame import book_address
+from tools.light import lazy, store_font, store_icons, with_formulas
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -149,22 +147,6 @@ def home(course: Course) -> str:
     return f"https://{owner.lower()}.github.io/{name}/"
 
 
-def lazy(text: str, page: Path) -> str:
-    """A page whose pictures, but for the first, come when they are scrolled to, to a kept place."""
-    seen = count()
-
-    def picture(match: re.Match[str]) -> str:
-        source = page.parent / match["src"]
-        if "width=" in match[0] or source.suffix != ".png" or not source.exists():
-            return match[0]
-        with Image.open(source) as image:
-            size = f' width="{image.width}" height="{image.height}"'
-        later = ' loading="lazy"' if next(seen) else ""
-        return f"<img{later}{size}{match[0][4:]}"
-
-    return re.sub(r"""<img\b[^>]*?\bsrc="(?P<src>[^"]+)"[^>]*>""", picture, text)
-
-
 def finish(html: Path, course: Course) -> None:
     """Leave out of every page what it does not need now, and say what it is to who links to it.
 
@@ -185,6 +167,7 @@ def finish(html: Path, course: Course) -> None:
         text = re.sub(rf"(?<=[\w]){APART}\.ipynb", ".ipynb", text)
         # Its label has to hold the words that can be seen on it.
         text = text.replace('aria-label="Color mode"', "")
+        text = text.replace('title="Search" aria-label="Search"', 'title="Search"')
         text = text.replace(UNNAMED, UNNAMED.replace("<summary", '<summary aria-label="Its pages"'))
         text = text.replace('aria-label="Toggle hidden content"', "")
         asked = QUESTION.search(text)
@@ -203,7 +186,9 @@ def finish(html: Path, course: Course) -> None:
 </head>"""
         text = CANONICAL.sub("", text).replace("</head>", head, 1)
         page.write_text(text, encoding="utf-8")
-    store_font([page.read_text("utf-8") for page in pages], html / "_static" / "math.woff")
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    store_font(texts, html / "_static" / "math.woff")
+    store_icons(texts, html / "_static")
     first = html / f"{start}.html"
     if first.exists():
         moved = re.sub(

@@ -3,7 +3,7 @@
     python -m tools.build_book && python -m tools.build_pdf
 
 The articles of all pages are put into one page with a title and a table of contents, and Chromium
-prints it: it knows on which sheet a heading falls. On paper nothing can be
+prints it, twice: the first print tells on which sheet a heading falls. On paper nothing can be
 opened, so code that the pages fold is left out, and solutions and answers stand at the end of their
 exercises. book/_static/print.css is what the sheets look like.
 """
@@ -14,6 +14,7 @@ import tomllib
 from urllib.parse import urldefrag, urljoin
 
 from bs4 import BeautifulSoup, Comment, Tag
+from pypdf import PdfReader
 
 from helpers.errors import UserError
 from tools.build_book import APART, SUBTITLE, chromium, home
@@ -22,6 +23,8 @@ from tools.course import Course, run_tool
 NAME = "from-pixels-to-lightning"
 # What is of use on a screen only.
 ON_SCREEN = "script, .headerlink, .demo, .actions, nav.letters, details.hide, .hide-input > details"
+EVERYWHERE = ("What you will learn", "Exercises and quiz", "Exercises", "Quiz", "Takeaways")
+EVERYWHERE += ("What went wrong, and why", "Which one should I choose?", "Read on", "Next")
 SECONDS = 240
 MARKS = {"✅": "✓", "❌": "✗"}  # in the fonts of text, and without colour
 
@@ -55,7 +58,7 @@ def article(soup: BeautifulSoup, page: str, pages: set[str], site: str) -> Tag:
     return found
 
 
-def answers_to_the_end(soup: BeautifulSoup, found: Tag) -> None:
+def answers_to_the_end(soup: BeautifulSoup, found: Tag, sheets: dict[str, int]) -> None:
     """Move solutions and answers behind the last exercise, each with a link to it."""
     folded = found.select("details")
     if not folded:
@@ -78,8 +81,8 @@ def answers_to_the_end(soup: BeautifulSoup, found: Tag) -> None:
         else:
             heading = details.find_previous(["h3", "h2"]).get_text()
             end.append(soup.new_tag("h3", string=heading))
-            shown.append(soup.new_tag("a", string=summary.get_text(), href=f"#{place}"))
-            shown["class"] = "on-page"
+            told = f"{summary.get_text()}: page {sheets.get(place, 0)}"
+            shown.append(soup.new_tag("a", string=told, href=f"#{place}"))
         details.replace_with(shown)
         details.name = "div"
         details.attrs = {"id": place}
@@ -87,20 +90,26 @@ def answers_to_the_end(soup: BeautifulSoup, found: Tag) -> None:
     found.append(end)
 
 
-def contents(articles: list[Tag]) -> str:
-    """The table of contents: pages and their sections, whose sheets the printer fills in."""
+def contents(articles: list[Tag], sheets: dict[str, int]) -> str:
+    """The table of contents: pages, and of chapters the sections that others have not."""
     lines = []
     for found in articles:
-        title = found.h1.get_text()
-        lines.append(f'<p class="toc-page"><a href="#{found["id"]}">{title}</a></p>')
+        entries = [("toc-page", found["id"], found.h1.get_text())]
         if found["id"].startswith("notebooks/"):
-            for section in found.select("section > section[id] > h2"):
-                lines.append(f'<p><a href="#{section.parent["id"]}">{section.get_text()}</a></p>')
+            entries += [
+                ("toc-section", heading.parent["id"], heading.get_text())
+                for heading in found.select("section > section[id] > h2")
+                if heading.get_text() not in EVERYWHERE
+            ]
+        lines += [
+            f'<p class="{kind}"><a href="#{place}">{title}<span>{sheets.get(place, 0)}</span></a>'
+            for kind, place, title in entries
+        ]
     return "\n".join(lines)
 
 
-def combined(course: Course, entries: list[str]) -> str:
-    """These pages of the book as one, to lie beside index.html.
+def combined(course: Course, entries: list[str], sheets: dict[str, int]) -> str:
+    """These pages of the book as one, to lie beside index.html; `sheets` is where anchors fall.
 
     Raises:
         UserError: the book is not built.
@@ -120,7 +129,7 @@ def combined(course: Course, entries: list[str]) -> str:
             text = text.replace(mark, plain)
         soup = BeautifulSoup(text, "html.parser")
         found = article(soup, page, set(pages), home(course))
-        answers_to_the_end(soup, found)
+        answers_to_the_end(soup, found, sheets)
         found["style"] = f"page: p{number}"
         title = found.h1.get_text().replace('"', "”")
         running += f'@page p{number} {{ @top-left {{ content: "{title}" }} }}\n'
@@ -153,7 +162,7 @@ out here.</p>
 </section>
 <nav class="toc">
 <h1>Contents</h1>
-{contents(articles)}
+{contents(articles, sheets)}
 </nav>
 {"".join(map(str, articles))}
 </body>
@@ -170,16 +179,21 @@ def main() -> int:
     options += " --generate-pdf-document-outline"
     if not chromium():
         raise UserError("printing the book needs Chromium or Chrome")
-    page.write_text(combined(course, course.entries), encoding="utf-8")
+    sheets: dict[str, int] = {}
     try:
-        subprocess.run(
-            [chromium(), *options.split(), f"--print-to-pdf={made}", page.as_uri()],
-            check=True,
-            capture_output=True,
-            timeout=SECONDS,
-        )
+        for _ in range(2):
+            page.write_text(combined(course, course.entries, sheets), encoding="utf-8")
+            subprocess.run(
+                [chromium(), *options.split(), f"--print-to-pdf={made}", page.as_uri()],
+                check=True,
+                capture_output=True,
+                timeout=SECONDS,
+            )
+            printed = PdfReader(made)
+            for name, place in printed.named_destinations.items():
+                sheets[name.removeprefix("/")] = printed.get_destination_page_number(place) + 1
     finally:
-        page.unlink()
+        page.unlink(missing_ok=True)
     print(made)
     return 0
 
