@@ -224,6 +224,7 @@ def not_found(html: Path, course: Course) -> str:
 <link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; }}
+html {{ background: Canvas; color: CanvasText; }}
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 36rem;
   padding: 0 1rem; }}
 svg {{ width: 4rem; }}
