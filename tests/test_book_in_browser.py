@@ -122,7 +122,7 @@ def test_every_formula_is_mathml_and_says_what_its_tex_says(book: Path) -> None:
     made = with_formulas(
         r'<div class="math notranslate nohighlight">\[L = -\frac{1}{N} &lt; \log p_n\]</div>'
     )
-    text = re.sub(r"<[^>]+>", "", unescape(made))
+    text = unescape(re.sub(r"<[^>]+>", "", made))
     assert made.startswith('<div class="math"><math') and "<mfrac>" in made and "<msub>" in made
     assert text == "L=−1N<logpn"
     for page in PAGES:
@@ -151,9 +151,8 @@ def test_the_page_to_print_has_all_its_anchors_and_solutions_at_the_end(book: Pa
     assert all((book / image["src"]).exists() for image in page.select("img"))
     told = [heading.get_text() for heading in page.select(".answers h3")]
     assert len([t for t in told if t.startswith("Exercise 0.")]) == 6 and "details" not in str(page)
-    assert page.select(
-        ".toc a[href='#notebooks/02_linear_model:softmax-from-scores-to-probabilities']"
-    )
+    toc = [link["href"] for link in page.select(".toc a")]
+    assert "#notebooks/00_tensors:pick-out-by-position" in toc and toc[-1] == "#book/notation:"
     assert page.select("math") and "book/notation:notation" in anchors
 
 
@@ -263,7 +262,7 @@ def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server:
         told = f"{result['page']} {result['said']}".lower()  # the title has it, or the sentence
         assert "softmax" in told, result
         assert "Contents" not in result["said"] and len(result["said"]) < 450
-        if result["section"]:
+        if result["section"] and result in results[:6]:
             browser.open(server + result["section"])
             assert browser.run("Boolean(document.querySelector(location.hash))")
     assert sum(bool(result["section"]) for result in results) >= 3
