@@ -18,8 +18,8 @@ colab_python ?= python3.13
 newest_limits := --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help install course runtime book lint check test oldest newest colab lab render reproduce \
-  mutants address clean
+.PHONY: help install course runtime book pdf zip lint check test oldest newest colab lab render \
+  reproduce mutants address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -44,6 +44,12 @@ runtime: $(INSTALLED)  ## fetch what the live page runs networks with: once, nee
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 	-$(BIN)/python -m tools.runtime
 	$(BIN)/python -m tools.build_book
+
+pdf: book  ## print the book into one PDF: needs Chromium or Chrome
+	$(BIN)/python -m tools.build_pdf
+
+zip: pdf  ## pack all that a classroom without a network needs
+	$(BIN)/python -m tools.make_zip
 
 lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step
 	$(BIN)/python -m ruff check --quiet --output-format concise .

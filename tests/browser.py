@@ -7,7 +7,6 @@ browser; the package websocket-client comes with JupyterLab.
 import base64
 import json
 import re
-import shutil
 import subprocess
 import threading
 from functools import partial
@@ -15,9 +14,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
+from tools.build_book import chromium
+
+CHROMIUM = chromium()
 KEYS = {
     **{"Backspace": 8, "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "Delete": 46},
     **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},

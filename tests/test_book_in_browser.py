@@ -1,8 +1,13 @@
 """The book as its readers meet it: built once, opened in a real browser without a network."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -10,17 +15,28 @@ from urllib.parse import unquote, urldefrag
 import pytest
 import torch
 import torch.nn.functional as F
+from bs4 import BeautifulSoup
 
 from tests.browser import CHROMIUM, Browser, Server
 from tests.course_text import COURSE
-from tools.build_book import home
-from tools.course import read_notebook
+from tools import make_zip
+from tools.build_book import APART, home
+from tools.build_pdf import NAME, combined
+from tools.course import ROOT, Course, read_notebook
 from tools.gallery import entries
+from tools.light import with_formulas
 
-PAGES = [*(f"{entry}.html" for entry in COURSE.entries), "index.html", "search.html"]
-# Bytes, uncompressed, with everything that a page loads: formulas alone bring 2 MB of MathJax.
-HEAVIEST, HEAVIEST_START = 4_500_000, 1_800_000
-HEAVIEST_LIVE = 18_500_000  # the program that runs networks has 14 MB
+EXERCISES = [
+    f"{chapter.entry}{APART}.html"
+    for chapter in COURSE.chapters()
+    if "## Exercises" in chapter.pair.read_text(encoding="utf-8")
+]
+PAGES = [*(f"{entry}.html" for entry in COURSE.entries), *EXERCISES, "index.html", "search.html"]
+LONGEST = 25_000  # pixels of a page, at 1280
+HEAVIEST = 2_000_000  # bytes, uncompressed, with everything that a page loads before one scrolls
+HEAVIEST_LIVE = 16_500_000  # the program that runs networks has 14 MB
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium or Chrome")
 
 
@@ -43,8 +59,8 @@ class _Page(HTMLParser):
             self.links += [known[key] for key in ("href", "src", "action") if known.get(key)]
 
 
-def page_of(chapter: int) -> str:
-    return f"{COURSE.chapters(str(chapter))[0].entry}.html"
+def page_of(chapter: int, part: str = "") -> str:
+    return f"{COURSE.chapters(str(chapter))[0].entry}{part}.html"
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +109,83 @@ def test_downloads_are_the_notebooks_themselves(book: Path) -> None:
         assert stored.read_bytes() == chapter.notebook.read_bytes()
 
 
+def test_exercises_and_quiz_stand_on_a_page_that_opens_the_notebook(book: Path) -> None:
+    for page in EXERCISES:
+        apart = (book / page).read_text(encoding="utf-8")
+        chapter = (book / page.replace(APART, "")).read_text(encoding="utf-8")
+        assert 'id="exercises"' in apart and 'id="exercises"' not in chapter
+        assert "<summary>Solution" in apart and "<summary>Solution" not in chapter
+        # "Open in Colab" and the like: from both pages to the one notebook that there is.
+        assert re.findall(r"[\w/]+\.ipynb", apart) and f"{APART}.ipynb" not in apart + chapter
+        assert f'href="{Path(page).name}"' in chapter and 'id="takeaways"' in chapter
+
+
+def test_every_formula_is_mathml_and_says_what_its_tex_says(book: Path) -> None:
+    made = with_formulas(
+        r'<div class="math notranslate nohighlight">\[L = -\frac{1}{N} &lt; \log p_n\]</div>'
+    )
+    text = unescape(re.sub(r"<[^>]+>", "", made))
+    assert made.startswith('<div class="math"><math') and "<mfrac>" in made and "<msub>" in made
+    assert text == "L=−1N<logpn"
+    for page in PAGES:
+        assert r'class="math notranslate' not in (book / page).read_text(encoding="utf-8")
+    assert (book / "_static" / "math.woff").stat().st_size < 100_000
+
+
 def test_the_first_page_has_a_card_with_a_picture_for_every_chapter(book: Path) -> None:
     text = (book / "index.html").read_text(encoding="utf-8")
     cards = re.findall(r'<div class="course-card">(.*?)</div>', text, re.DOTALL)
     linked = [re.findall(r'href="(notebooks/\w+)\.html"', card) for card in cards]
     assert linked == [[chapter.entry] for chapter in COURSE.chapters()]
     assert [links for links, card in zip(linked, cards, strict=True) if "<img" not in card] == []
+
+
+def test_the_page_to_print_has_all_its_anchors_and_solutions_at_the_end(book: Path) -> None:
+    course = Course()
+    course.html = book
+    page = BeautifulSoup(
+        combined(course, ["notebooks/00_tensors", "book/notation"], {}), "html.parser"
+    )
+    anchors = {element["id"] for element in page.select("[id]")}
+    links = [element["href"] for element in page.select("a[href]")]
+    assert {link[1:] for link in links if link.startswith("#")} <= anchors
+    assert [link for link in links if not re.match(r"#|https?:", link)] == []
+    assert all((book / image["src"]).exists() for image in page.select("img"))
+    told = [heading.get_text() for heading in page.select(".answers h3")]
+    assert len([t for t in told if t.startswith("Exercise 0.")]) == 6 and "details" not in str(page)
+    toc = [link["href"] for link in page.select(".toc a")]
+    assert "#notebooks/00_tensors:pick-out-by-position" in toc and toc[-1] == "#book/notation:"
+    assert page.select("math") and "book/notation:notation" in anchors
+
+
+def test_the_classroom_zip_is_a_course_that_runs(
+    tmp_path: Path,
+) -> None:
+    course = Course()
+    course.build, course.html = tmp_path, tmp_path / "html"
+    course.html.mkdir()
+    (course.html / "index.html").write_text("the book")
+    if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("not a git working copy")
+    make_zip.main(course)
+    with zipfile.ZipFile(tmp_path / f"{NAME}.zip") as packed:
+        packed.extractall(tmp_path)
+    room = tmp_path / NAME
+    assert (room / "html" / "index.html").exists() and (room / "CLASSROOM.md").exists()
+    wanted = (room / "requirements.txt").read_text().splitlines()
+    pinned = (room / "wheels.txt").read_text().lower().splitlines()
+    for requirement in wanted:
+        name = re.match(r"[\w-]+", requirement)[0].lower()
+        assert any(line.startswith(f"{name}==") for line in pinned), name
+    said = "from helpers.data import load; print(load('mnist').train.images.shape[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", said],
+        cwd=room,
+        env=os.environ | {"COURSE_DATA": "sample"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert "28, 28" in done.stdout, done.stderr
 
 
 @needs_browser
@@ -109,12 +196,42 @@ def test_a_page_is_clean_light_and_needs_nobody_else(
     browser.open(server + page)
     assert browser.errors() == []
     assert [a for a in browser.requests() if not a.startswith((server, "data:"))] == []
-    heaviest = {"index.html": HEAVIEST_START, "book/live.html": HEAVIEST_LIVE}.get(page, HEAVIEST)
-    assert browser.weight() <= heaviest
-    # Formulas are set, and nothing is wider than the window.
+    assert browser.weight() <= (HEAVIEST_LIVE if page == "book/live.html" else HEAVIEST)
+    if page.startswith("notebooks/"):
+        assert browser.run("document.documentElement.scrollHeight") <= LONGEST
+    # Formulas are set, no code is cut, and nothing is wider than the window.
     assert not browser.run(r"/\\\(|\\\[/.test(document.querySelector('article')?.innerText ?? '')")
+    cut = "[...document.querySelectorAll('.cell_input pre')].filter(pre => pre.offsetWidth"
+    assert browser.run(f"{cut} && pre.scrollWidth > pre.clientWidth).length") == 0
     browser.resize(390)
     assert browser.run("document.documentElement.scrollWidth") <= 390
+
+
+@needs_browser
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install --no-save axe-core")
+@pytest.mark.parametrize(
+    ("page", "width", "dark"),
+    [
+        ("index.html", 1280, False),
+        (page_of(0), 390, True),
+        (page_of(2, APART), 1280, True),
+        ("search.html", 390, False),
+    ],
+)
+def test_axe_finds_no_barrier(
+    page: str, width: int, dark: bool, browser: Browser, server: str
+) -> None:
+    browser.dark(dark)
+    try:
+        browser.open(server + page, width)
+        browser.run(AXE.read_text(encoding="utf-8") + "; null")
+        found = browser.run(
+            f"axe.run(document, {{runOnly: {WCAG}}}).then((told) => told.violations"
+            ".map((rule) => [rule.id, rule.impact, rule.nodes.map((node) => node.html)]))"
+        )
+    finally:
+        browser.dark(False)
+    assert found == []
 
 
 @needs_browser
@@ -147,7 +264,7 @@ def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server:
         told = f"{result['page']} {result['said']}".lower()  # the title has it, or the sentence
         assert "softmax" in told, result
         assert "Contents" not in result["said"] and len(result["said"]) < 450
-        if result["section"]:
+        if result["section"] and result in results[:6]:
             browser.open(server + result["section"])
             assert browser.run("Boolean(document.querySelector(location.hash))")
     assert sum(bool(result["section"]) for result in results) >= 3
@@ -155,7 +272,7 @@ def test_search_shows_sentences_and_the_glossary_first(browser: Browser, server:
 
 @needs_browser
 def test_the_quiz_works_by_keyboard_and_remembers(browser: Browser, server: str) -> None:
-    address = f"{server}{page_of(2)}"
+    address = f"{server}{page_of(2, APART)}"
     browser.open(address)
     score = "document.querySelector('.quiz-score').textContent"
     assert "0 of 0 answered" in browser.run(score)

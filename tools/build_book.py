@@ -8,7 +8,6 @@ Sphinx would read the pages of all packages in .venv too. tools/dress.py says wh
 """
 
 import argparse
-import importlib.metadata
 import os
 import re
 import shutil
@@ -29,32 +28,35 @@ from tools.course import (
     run_tool,
     write_if_changed,
 )
-from tools.dress import dress, with_letters, with_settings, with_thumbnails
+from tools.dress import dress, exercises_of, with_letters, with_settings, with_thumbnails
 from tools.frame import book_address
 from tools.gallery import with_gallery
+from tools.light import lazy, store_font, store_icons, with_formulas
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
     "lower numbers. The published book shows the full runs."
 )
-# One file of 2 MB. As a Sphinx extension the package would put 24 MB into the book.
-MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg.js")
+APART = "_exercises"  # how the page with the exercises and the quiz of a chapter is called
 # What a page would fetch from elsewhere when it is opened: <script src=…>, <img src=…> and so on.
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""
     r"""|<link\b(?=[^>]*\brel=["']?stylesheet)[^>]*\bhref=["']?(?P<href>(?:https?:)?//[^"'\s>]+)"""
 )
 # Scripts that a page loads and does not need: all icons are drawn by a font that is loaded too,
-# nothing on the page runs in Thebe, and formulas are set only where there are some.
+# nothing on the page runs in Thebe, and formulas need no script.
 ICONS = re.compile(r"""<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?""")
 THEBE = re.compile(
     r"<script\b(?:(?!</script>).)*thebe(?:(?!</script>).)*</script>", re.DOTALL | re.IGNORECASE
 )
-FORMULAS = re.compile(r"""<script\b[^>]*mathjax[^>]*></script>""")
+FORMULAS = re.compile(
+    r"""<script\b[^>]*mathjax[^>]*></script>|<script>window\.MathJax[^<]*</script>"""
+)
 # Nothing is looked for while one types, so only the page of the results needs the index.
 INDEX = re.compile(
     r"""<script\b[^>]*(?:searchtools|language_data|searchindex)\.js[^>]*></script>\s*"""
 )
+UNNAMED = '<summary><span class="toctree-toggle"'  # the arrow beside a chapter in the side bar
 TWICE = re.compile(r"<title>(?P<title>.+?) &#8212; (?P=title)</title>")  # the first page's title
 TITLE = re.compile(r"<title>(.*?)(?: &#8212;.*?)?</title>", re.DOTALL)
 CANONICAL = re.compile(r"""\s*<link rel="canonical"[^>]*>""")
@@ -90,13 +92,22 @@ def stage(course: Course, *, fast: bool) -> Path:
         text = yaml.safe_dump(course.config, sort_keys=False, allow_unicode=True)
         (folder / "book" / "_config.yml").write_text(text, encoding="utf-8")
     notebooks = {}
+    contents = yaml.safe_load((course.book / "_toc.yml").read_text("utf-8"))
     for chapter in course.chapters():
         notebook = read_notebook(source(chapter, course, fast=fast))
         dress(notebook, chapter.notebook.stem)
-        # In the book, links to its own pages lead to these pages, and Sphinx looks after them.
-        text = notebook_text(notebook).replace(book_address(course), "../book/")
-        write_if_changed(folder / f"{chapter.entry}.ipynb", text)
         notebooks[chapter.notebook.stem] = notebook
+        exercises = exercises_of(notebook, chapter.notebook.stem)
+        for made, name in ((notebook, chapter.entry), (exercises, f"{chapter.entry}{APART}")):
+            if made:
+                # In the book, links to its own pages lead to these pages, and Sphinx looks after
+                # them.
+                text = notebook_text(made).replace(book_address(course), "../book/")
+                write_if_changed(folder / f"{name}.ipynb", text)
+        if exercises:
+            entry = next(e for e in contents["chapters"] if e["file"] == chapter.entry)
+            entry["sections"] = [{"file": f"{chapter.entry}{APART}", "title": "Exercises and quiz"}]
+    (folder / "book" / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
     first = folder / f"{course.entries[0]}.md"
     text = with_thumbnails(first.read_text("utf-8"), notebooks, first.parent / "thumbnails")
     first.write_text(text, encoding="utf-8")
@@ -115,10 +126,6 @@ def stage(course: Course, *, fast: bool) -> Path:
             print("the live page will not run networks: python -m tools.runtime, then build again")
         text = with_settings(live.read_text("utf-8"), runtime.FOLDER.name if runs else None)
         live.write_text(text, encoding="utf-8")
-    package, path = MATHJAX
-    mathjax = folder / "book" / "_static" / course.config["sphinx"]["config"]["mathjax_path"]
-    mathjax.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(str(importlib.metadata.distribution(package).locate_file(path)), mathjax)
     return folder
 
 
@@ -143,6 +150,12 @@ def build(folder: Path) -> Path:
     return folder / "_build" / "html"
 
 
+def chromium() -> str:
+    """The Chromium or Chrome of this machine; empty, if there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), "")
+
+
 def home(course: Course) -> str:
     """Where the book is published: on GitHub's pages of the repository."""
     owner, name = course.repository.removeprefix("https://github.com/").split("/")
@@ -150,23 +163,27 @@ def home(course: Course) -> str:
 
 
 def finish(html: Path, course: Course) -> None:
-    """Leave out of every page what it does not need, and say what it is to who links to it.
+    """Leave out of every page what it does not need now, and say what it is to who links to it.
 
     The first page then stands at index.html itself, which is a bare redirection otherwise.
     """
     start = course.entries[0]
-    for page in html.rglob("*.html"):
+    pages = list(html.rglob("*.html"))
+    for page in pages:
         name = page.relative_to(html).as_posix()
         text = page.read_text(encoding="utf-8")
         text = TWICE.sub(r"<title>\g<title></title>", THEBE.sub("", ICONS.sub("", text)))
-        if 'class="math' not in text:
-            text = FORMULAS.sub("", text)
+        text = lazy(with_formulas(FORMULAS.sub("", text)), page)
         if name == "search.html":
             text = text.replace("</head>", '<script src="_static/search.js"></script>\n</head>', 1)
         else:
             text = INDEX.sub("", text)
+        # The notebook of both is one.
+        text = re.sub(rf"(?<=[\w]){APART}\.ipynb", ".ipynb", text)
         # Its label has to hold the words that can be seen on it.
         text = text.replace('aria-label="Color mode"', "")
+        text = text.replace('title="Search" aria-label="Search"', 'title="Search"')
+        text = text.replace(UNNAMED, UNNAMED.replace("<summary", '<summary aria-label="Its pages"'))
         text = text.replace('aria-label="Toggle hidden content"', "")
         asked = QUESTION.search(text)
         about = re.sub(r"<[^>]+>", "", asked["said"]) if asked else SUBTITLE
@@ -184,6 +201,9 @@ def finish(html: Path, course: Course) -> None:
 </head>"""
         text = CANONICAL.sub("", text).replace("</head>", head, 1)
         page.write_text(text, encoding="utf-8")
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    store_font(texts, html / "_static" / "math.woff")
+    store_icons(texts, html / "_static")
     first = html / f"{start}.html"
     if first.exists():
         moved = re.sub(
@@ -222,6 +242,7 @@ def not_found(html: Path, course: Course) -> str:
 <link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; }}
+html {{ background: Canvas; color: CanvasText; }}
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 36rem;
   padding: 0 1rem; }}
 svg {{ width: 4rem; }}
@@ -276,9 +297,9 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     html = build(folder)
     finish(html, course)
     for chapter in course.chapters():  # what one downloads from a page is the notebook as it is
-        shutil.copy(
-            source(chapter, course, fast=fast), html / "_sources" / f"{chapter.entry}.ipynb"
-        )
+        stored = html / "_sources" / f"{chapter.entry}.ipynb"
+        shutil.copy(source(chapter, course, fast=fast), stored)
+        stored.with_stem(stored.stem + APART).unlink(missing_ok=True)
     wrong = faults(html, course, fast=fast)
     if wrong:
         print(*wrong, sep="\n", file=sys.stderr)

@@ -1,9 +1,9 @@
 """What the pages of the book have, and the notebooks behind them have not.
 
 Done to the copies that tools/build_book.py puts together: "Think first" becomes a box, exercises
-that nobody has tried say nothing, two figures get a small demo below them, the first page gets a
-picture of every chapter, the glossary a bar of letters, and the live page the numbers by which
-`predict.py` prepares pictures.
+that nobody has tried say nothing, two figures get a small demo below them, exercises and quiz go
+to a page of their own, the first page gets a picture of every chapter, the glossary a bar of
+letters, and the live page the numbers by which `predict.py` prepares pictures.
 """
 
 import base64
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 from PIL import Image
 
 from helpers.data import digits
@@ -95,6 +95,47 @@ def dress(notebook: NotebookNode, page: str) -> None:
         alt, name = DEMOS[page]
         place = picture_cell(notebook.cells, alt, page)
         notebook.cells.insert(place + 1, new_markdown_cell(demo(name), id=f"demo-{name}"))
+
+
+def cut(cells: list[NotebookNode], heading: str) -> int:
+    """The place of the cell that begins with this heading; a cell that has it further down is cut.
+
+    Without the heading, it is behind the last cell.
+    """
+    for place, cell in enumerate(cells):
+        before, found, after = f"\n{cell.source}\n".partition(f"\n{heading}\n")
+        if cell.cell_type == "markdown" and found:
+            cells[place : place + 1] = [
+                new_markdown_cell(before.strip(), id=f"{cell.id}-1"),
+                new_markdown_cell(f"{heading}\n{after}".strip(), id=cell.id),
+            ]
+            return place + 1
+    return len(cells)
+
+
+def exercises_of(notebook: NotebookNode, page: str) -> NotebookNode | None:
+    """Take exercises and quiz out of a notebook, for a page of their own, and leave a link there.
+
+    None, if it has none. Together they are a third of a chapter, and are done at another time.
+    """
+    cells = notebook.cells
+    first = cut(cells, "## Exercises")
+    last = cut(cells, "## Takeaways")
+    taken = cells[first:last]
+    if not taken:
+        return None
+    title = cells[0].source.partition("\n")[0].removeprefix("# ")
+    taken[0].source = (
+        f"# {title}: exercises and quiz\n\nThey belong to [this chapter]({page}.ipynb), and stand "
+        f"at the end of its notebook: open it to work on them.\n\n{taken[0].source}"
+    )
+    text = "".join(cell.source for cell in taken if cell.cell_type == "markdown")
+    counted = f"{text.count('### Exercise ')} exercises with checks of your answers"
+    if questions := len(set(re.findall(r'name="quiz-[\w-]+"', text))):
+        counted += f", and {questions} questions"
+    link = f"## Exercises and quiz\n\n[On a page of their own]({page}_exercises.ipynb): {counted}."
+    cells[first:last] = [new_markdown_cell(link, id="exercises-link")]
+    return new_notebook(cells=taken, metadata=notebook.metadata, nbformat_minor=5)
 
 
 def with_thumbnails(text: str, notebooks: dict[str, NotebookNode], folder: Path) -> str:

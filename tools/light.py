@@ -1,0 +1,95 @@
+"""What makes the pages light: formulas without a script, fonts with what is shown, late pictures.
+
+Formulas are MathML, which browsers set by themselves. With them goes one small font, for not every
+system has one with mathematical letters.
+"""
+
+import importlib.metadata
+import re
+from html import unescape
+from itertools import count
+from pathlib import Path
+
+from fontTools import subset
+from latex2mathml.converter import convert
+from PIL import Image
+
+FONT = ("ziamath", "ziamath/fonts/STIXTwoMath-Regular.ttf")
+FORMULA = re.compile(
+    r'<(?P<tag>span|div) class="math notranslate nohighlight">\s*\\[(\[](?P<tex>.*?)\\[)\]]\s*'
+    r"</(?P=tag)>",
+    re.DOTALL,
+)
+FUNCTION = re.compile(r"<mi>[a-z]{2,}</mi>(?!<mo)")  # a log stands a little apart from its argument
+MINUS = re.compile(r"(?<=<mo>&#x0003D;</mo>)<mo>(?=&#x02212;)")  # of one number, not between two
+ICON = re.compile(r'((?:\.fa-[\w-]+:+before,?)+)\{content:"\\([0-9a-f]+)"')
+WOFF2 = re.compile(r'url\([^)]*/fa-[^)]*\.woff2\) format\("woff2"\),')
+# What is shown and stands nowhere in the text: italic letters for those in <mi>, and the root sign.
+DRAWN = {*range(0x1D434, 0x1D468), 0x210E, *range(0x1D6FC, 0x1D71C), 0x221A}
+
+
+def with_formulas(page: str) -> str:
+    """A page with MathML in place of the TeX that Sphinx leaves for a script."""
+
+    def formula(match: re.Match[str]) -> str:
+        display = "block" if match["tag"] == "div" else "inline"
+        tag, made = match["tag"], convert(unescape(match["tex"]).strip(), display=display)
+        made = FUNCTION.sub(r'\g<0><mspace width="0.17em"></mspace>', made)
+        made = MINUS.sub('<mo form="prefix">', made)
+        return f'<{tag} class="math">{made}</{tag}>'
+
+    return FORMULA.sub(formula, page)
+
+
+def keep(source: Path, target: Path, shown: set[int], **options: object) -> None:
+    """Write a font with these characters, and nothing else."""
+    chosen = subset.Options(**options)
+    font = subset.load_font(str(source), chosen)
+    subsetter = subset.Subsetter(chosen)
+    subsetter.populate(unicodes=shown)
+    subsetter.subset(font)
+    subset.save_font(font, str(target), chosen)
+
+
+def store_font(pages: list[str], target: Path) -> None:
+    """Write the font of the formulas on these pages."""
+    formulas = "".join(re.findall(r"<math\b.*?</math>", "".join(pages), re.DOTALL))
+    shown = DRAWN | set(map(ord, unescape(re.sub(r"<[^>]+>", "", formulas))))
+    package, name = FONT
+    source = importlib.metadata.distribution(package).locate_file(name)
+    keep(Path(str(source)), target, shown, flavor="woff", layout_features=["ssty"])
+
+
+def store_icons(pages: list[str], static: Path) -> None:
+    """Keep the icons that pages or the theme's scripts name, out of some thousands."""
+    scripts = [p for p in static.glob("scripts/*.js") if "fontawesome" not in p.name]
+    text = "".join([*pages, *(path.read_text(encoding="utf-8") for path in scripts)])
+    named = set(re.findall(r"\bfa-[\w-]+", text))
+    for path in static.glob("styles/*.css"):
+        style = path.read_text(encoding="utf-8")
+        shown = {
+            int(code, 16)
+            for names, code in ICON.findall(style)
+            if named & set(re.findall(r"fa-[\w-]+", names))
+        }
+        if shown:
+            path.write_text(WOFF2.sub("", style), encoding="utf-8")
+            for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
+                keep(font, font, shown)
+                font.with_suffix(".woff2").unlink()
+
+
+def lazy(text: str, page: Path) -> str:
+    """A page whose pictures, but for the first, come when they are scrolled to, to a kept place."""
+    seen = count()
+
+    def picture(match: re.Match[str]) -> str:
+        source = page.parent / match["src"]
+        if "width=" in match[0] or source.suffix != ".png" or not source.exists():
+            return match[0]
+        with Image.open(source) as image:
+            size = f' width="{image.width}" height="{image.height}"'
+        later = ' loading="lazy"' if next(seen) else ""
+        return f"<img{later}{size}{match[0][4:]}"
+
+    return re.sub(r"""<img\b[^>]*?\bsrc="(?P<src>[^"]+)"[^>]*>""", picture, text)
