@@ -4,7 +4,7 @@ import copy
 import json
 import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -46,11 +46,15 @@ class Shipped(nn.Module):
         ValueError: `features` of a model that has none.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: nn.Module, data: Described, features: bool = False) -> None:
         super().__init__()
         if features and not hasattr(model, "features"):
             raise ValueError(f"{type(model).__name__} has no feature maps")
-        self.model, self.features = copy.deepcopy(model).cpu(), features
+        self.model: Any = copy.deepcopy(model).cpu()
+        self.features = features
         self.register_buffer("mean", torch.tensor(data.mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(data.std).view(-1, 1, 1))
         for layer in list(self.model.modules()):
@@ -103,7 +107,7 @@ def export(
     names = ["logits", *(f"features_{number}" for number in range(1, len(wanted)))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the exporter says to its own developers
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             shipped,
             (images,),
             input_names=["images"],

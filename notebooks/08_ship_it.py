@@ -43,10 +43,12 @@ class Stop(Exception if "get_ipython" in globals() else SystemExit):
 def is_course(folder):  # neither half a clone nor another project, whose helpers lack this file
     return all((folder / name).is_file() for name in ("helpers/exercises/grading.py", "train.py"))
 
-url, here = "https://github.com/claudiamohh/pytorch-image-classifier", Path.cwd()
+url = "https://github.com/claudiamohh/pytorch-image-classifier"
+here = Path(globals().get("__file__", "_")).absolute().parent  # of a notebook: where it runs
 root = next(filter(is_course, (here, *here.parents)), here / url.split("/")[-1])
 if not is_course(root):
-    said = subprocess.getoutput(f"git -c core.askPass=true clone -q --depth 1 -b main {url}")
+    clone = f'git -c core.askPass=true clone -q --depth 1 -b main {url} "{root}"'
+    said = subprocess.getoutput(clone)
     if not is_course(root):
         raise Stop(
             f"The course is not here and did not come from {url} ("
@@ -60,13 +62,19 @@ if loaded and Path(getattr(loaded, "__file__", None) or "").parent != root / "he
 sys.path.insert(0, str(root))
 import importlib.util
 
-packages = ("onnx", "onnxruntime", "onnxscript")
-missing = [name for name in packages if importlib.util.find_spec(name) is None]
+missing = [name for name in ['onnx', 'onnxruntime', 'onnxscript'] if importlib.util.find_spec(name) is None]
 if missing:
     said = subprocess.getoutput(f'"{sys.executable}" -m pip install -q {" ".join(missing)}')
     importlib.invalidate_caches()
     if not all(map(importlib.util.find_spec, missing)):
-        raise Stop(f"{', '.join(missing)} could not be installed: {' '.join(said.split())}")
+        raise Stop(f"Could not install {', '.join(missing)}: {' '.join(said.split())}")
+    print("Installed, as missing here:", ", ".join(missing))
+if "google.colab" in sys.modules:
+    import torch
+
+    on = torch.cuda.is_available()
+    print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
 
 # %% tags=["hide-input"]
 # @title Imports, and how much this run trains

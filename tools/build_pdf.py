@@ -23,7 +23,13 @@ from tools.course import Course, run_tool
 NAME = "from-pixels-to-lightning"
 # What is of use on a screen only.
 ON_SCREEN = "script, .headerlink, .demo, .actions, nav.letters, details.hide, .hide-input > details"
-EVERYWHERE = ("What you will learn", "Exercises and quiz", "Exercises", "Quiz", "Takeaways")
+EVERYWHERE: tuple[str, ...] = (
+    "What you will learn",
+    "Exercises and quiz",
+    "Exercises",
+    "Quiz",
+    "Takeaways",
+)
 EVERYWHERE += ("What went wrong, and why", "Which one should I choose?", "Read on", "Next")
 SECONDS = 240
 MARKS = {"✅": "✓", "❌": "✗"}  # in the fonts of text, and without colour

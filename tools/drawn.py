@@ -5,7 +5,7 @@ written with a pen. `redraw` makes the first kind of picture from the second: be
 to its lines, drawn again with a thin or a thick pen, and centred by `helpers.data.digits`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import matplotlib
@@ -120,7 +120,7 @@ def _bend(pictures: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def others(
-    kinds: dict[str, str | tuple[str, ...]],
+    kinds: Mapping[str, Sequence[str]],
     count: int,
     generator: np.random.Generator,
     digits: np.ndarray,

