@@ -405,7 +405,11 @@ def quantise(name, data):
     quant_pre_process(source, prepared, skip_symbolic_shape=True)
     images = Calibration(data.train.images[:CALIBRATION])
     quantize_static(
-        prepared, target, images, per_channel=True, op_types_to_quantize=["Conv", "Gemm"]
+        prepared,
+        target,
+        images,
+        per_channel=True,
+        op_types_to_quantize=["Conv", "Gemm"],
     )
     prepared.unlink()
     return open_session(target)
