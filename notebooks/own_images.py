@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 2, 3 and 5. You need no pictures: this page brings its own.
 #
-# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->27 s<!-- /result -->.
+# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->27 s<!-- /result -->.
 #
 # **The question**: MNIST and CIFAR-10 arrive clean, all of one size, and by the thousand. Your pictures do not. What do you have to do?
 
