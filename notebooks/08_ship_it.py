@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapters 3 and 6. You should know the CNN, normalisation, evaluation mode and what an accuracy is worth.
 #
-# **Time**: about 35 minutes to read, and 40 to 60 more for exercises and quiz. The full run takes <!-- result:chapters.08.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.08.fast_seconds|seconds -->19 s<!-- /result -->.
+# **Time**: about 35 minutes to read, and 40 to 60 more for exercises and quiz. The full run takes <!-- result:chapters.08.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.08.fast_seconds|seconds -->19 s<!-- /result -->.
 #
 # **The question**: *how do I give my classifier to somebody who has no PyTorch?*
 
@@ -398,6 +398,7 @@ class Calibration(CalibrationDataReader):
         return None if part is None else {"images": pixels(part)}
 
 
+# %%
 def quantise(name, data):
     """Write NAME_int8.onnx and open it."""
     source, target = folder / f"{name}.onnx", folder / f"{name}_int8.onnx"
@@ -606,7 +607,7 @@ What it cannot do
 
 How to ask it: python ask.py digit.png
 """
-(folder / "digits.md").write_text(CARD, encoding="utf-8")
+_ = (folder / "digits.md").write_text(CARD, encoding="utf-8")
 
 # %% tags=["nbval-ignore-output"]
 print(CARD)

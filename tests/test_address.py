@@ -28,7 +28,7 @@ def texts(course: Course) -> dict[str, str]:
     """Every file that can be read as text, by its name from the root."""
     found = {}
     for path in course.root.rglob("*"):
-        if path.is_file() and path.suffix not in (".npz", ".pt", ".png"):
+        if path.is_file() and path.suffix not in (".npz", ".pt", ".png", ".onnx"):
             found[path.relative_to(course.root).as_posix()] = path.read_text(encoding="utf-8")
     return found
 

@@ -98,8 +98,8 @@ def test_an_answer_that_comes_while_the_chapter_renders_stays(
         done.append(write_answer(path))
         return rendered
 
-    run = render.run
-    monkeypatch.setattr(render, "run", meanwhile)
+    run = render.rendered
+    monkeypatch.setattr(render, "rendered", meanwhile)
     with pytest.raises(UserError, match="edited while it ran"):
         render.main([], course)
     assert path.read_bytes() == done[0]

@@ -57,7 +57,7 @@ def test_no_file_is_a_link_and_every_text_has_the_line_ends_of_unix() -> None:
     attributes = (ROOT / ".gitattributes").read_text(encoding="utf-8")
     assert "* text=auto eol=lf" in attributes
     for path in tracked():
-        if path.suffix not in (".npz", ".png", ".pt"):
+        if path.suffix not in (".npz", ".png", ".pt", ".onnx"):
             assert b"\r\n" not in path.read_bytes(), path
 
 

@@ -65,7 +65,7 @@ function withoutBlocks(picture) {
   const { pixels, width, height } = picture, rows = [], columns = [];
   const differs = (count, step, place, other) => {
     for (let k = 0; k < count; k++)
-      if (pixels[place + k * step] !== pixels[other + k * step]) return true;
+      if (Math.abs(pixels[place + k * step] - pixels[other + k * step]) > D.EQUAL) return true;
     return false;
   };
   for (let row = 1; row < height; row++)
@@ -360,8 +360,8 @@ function readDigit(colours) {
     picture = { ...picture, pixels: picture.pixels.map((value) => 255 - value) };
   const readAs = inverted ? "dark on light, inverted" : "light on dark";
   if (isLikeMnist(picture)) return { pixels: picture.pixels, readAs: `${readAs}, 28 x 28 kept` };
-  const middle = middleOf(picture);
-  const background = median(border(picture).filter((value) => value <= middle));
+  let background = median(border(picture));
+  if (background > middleOf(picture)) background = lowestAndHighest(picture.pixels)[0];
   const longest = Math.max(picture.width, picture.height);
   const small = reduce(picture, Math.max(1, Math.floor(longest / D.LARGEST_SIDE)));
   let ink = { ...small, pixels: new Float32Array(small.pixels.length) };

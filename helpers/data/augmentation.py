@@ -1,7 +1,6 @@
-"""Shift, mirror, slant, stretch and resize whole batches of images."""
+"""Shift, mirror and resize whole batches of images."""
 
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,10 +11,7 @@ RESIZED_AT_ONCE = 2000  # images; as float32 they take four times the memory of 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far training images are shifted (pixels), and whether they may be mirrored.
-
-    `slant` is how many pixels to the side the writing may lean, for each pixel of height, and
-    `stretch` by which part of it an image may get taller or flatter: other people write so.
+    """How far training images are shifted (pixels) and whether they may be mirrored.
 
     The usual one for CIFAR-10 is a shift with a horizontal flip (He et al., 2015, "Deep residual
     learning for image recognition", section 4.2: 4 pixels in trainings of 160 epochs; in our
@@ -24,8 +20,6 @@ class Augmentation:
 
     shift: int = 0
     flip: bool = False
-    slant: float = 0.0
-    stretch: float = 0.0
     reflect: bool = False  # an edge that a shift uncovers shows the mirrored image, not zeros
 
     def scaled(self, factor: float) -> "Augmentation":
@@ -35,24 +29,21 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Moves:
-    """What augmentation does to each of `N` images: shifts in pixels, mirrored or not, and shape.
+    """What augmentation does to each of `N` images: shifts in pixels and whether it is mirrored.
 
-    `rows` and `columns` are int64 `N`, `mirrored` is bool `N`, `slant` and `stretch` are float32
-    `N`; all on the CPU.
+    `rows` and `columns` are int64 `N`, `mirrored` is bool `N`; all on the CPU.
     """
 
     rows: Tensor
     columns: Tensor
     mirrored: Tensor
-    slant: Tensor
-    stretch: Tensor
 
     def __getitem__(self, index: Tensor | slice) -> "Moves":
-        return Moves(*(getattr(self, part.name)[index] for part in fields(self)))
+        return Moves(self.rows[index], self.columns[index], self.mirrored[index])
 
 
 def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generator) -> Moves:
-    """Draw how each of `count` images is moved.
+    """Draw how each of `count` images is shifted and whether it is mirrored.
 
     The state of `generator`, a CPU generator, alone decides.
     """
@@ -61,11 +52,7 @@ def draw_moves(count: int, augmentation: Augmentation, generator: torch.Generato
         mirrored = torch.rand(count, generator=generator) < 0.5
     reach = augmentation.shift
     rows, columns = torch.randint(-reach, reach + 1, (2, count), generator=generator)
-    shapes = torch.zeros(2, count)
-    if augmentation.slant or augmentation.stretch:
-        most = torch.tensor([[augmentation.slant], [augmentation.stretch]])
-        shapes = (2 * torch.rand(2, count, generator=generator) - 1) * most
-    return Moves(rows, columns, mirrored, *shapes)
+    return Moves(rows, columns, mirrored)
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
@@ -93,11 +80,10 @@ class Crops:
     def __init__(self, images: Tensor, augmentation: Augmentation) -> None:
         self.shape, self.shift = images.shape, augmentation.shift
         # A border as wide as the largest shift, so that every window lies inside.
-        self.side = self.shift + math.ceil(augmentation.slant * images.shape[2] / 2)
         if augmentation.reflect:
-            padded = _reflect(_reflect(images, self.shift, 2), self.side, 3)
+            padded = _reflect(_reflect(images, self.shift, 2), self.shift, 3)
         else:
-            padded = F.pad(images, (self.side, self.side, self.shift, self.shift))
+            padded = F.pad(images, (self.shift,) * 4)
         if augmentation.flip:  # mirrored copies of all images stand behind them
             padded = torch.cat([padded, padded.flip(3)])
         self.padded_height, self.padded_width = padded.shape[2:]
@@ -113,18 +99,16 @@ class Crops:
         """
         count, channels, height, width = self.shape
         image = torch.where(moves.mirrored, index + count, index)
-        # Which row of the padded image each row of the window is. A stretched image repeats some or
-        # leaves some out, and a slanted one takes each from a place further to the side.
-        line = torch.arange(height) - (height - 1) / 2
-        top = (line * (1 + moves.stretch[:, None]) + (height - 1) / 2).round().long()
-        top = (self.shift + moves.rows[:, None] + top).clamp(0, self.padded_height - 1)
-        aside = moves.columns[:, None] + (line * moves.slant[:, None]).round().long()
-        # In a mirrored image left is right.
-        left = self.side + torch.where(moves.mirrored[:, None], -aside, aside)
+        # The window's upper left corner in the padded image; in a mirrored one left is right.
+        top = self.shift + moves.rows
+        left = self.shift + torch.where(moves.mirrored, -moves.columns, moves.columns)
         # Where each row of each channel begins, counted in pixels from the very first one.
         channel = image[:, None] * channels + torch.arange(channels)
-        first = (channel[:, :, None] * self.padded_height + top[:, None]) * self.padded_width
-        first = first + left[:, None]
+        row = (
+            channel[:, :, None] * self.padded_height
+            + (top[:, None] + torch.arange(height))[:, None]
+        )
+        first = row * self.padded_width + left[:, None, None]
         moved = self.rows.index_select(0, first.flatten().to(self.rows.device))
         return moved.view(len(index), channels, height, width)
 
