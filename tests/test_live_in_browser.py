@@ -214,8 +214,8 @@ def test_what_is_no_digit_is_called_so(page: Browser) -> None:
     for figure in (house, star):
         assert draw(page, [figure.astype(float)]).startswith("This is no digit (")
         page.run("document.getElementById('live-undo').click()")
-    page.run("document.getElementById('live-width').value = 32")
-    all_over = np.array([(x, y) for y in range(30, 260, 30) for x in (30, 250)])
+    page.run("document.getElementById('live-width').value = 24")
+    all_over = np.array([(x, y) for y in range(30, 260, 15) for x in (30, 250)])
     assert draw(page, [all_over]) == "This is no digit: ink all over."
     page.run("document.getElementById('live-width').value = 18")
 
