@@ -1,13 +1,15 @@
-"""CIFAR-10 to about 90 % in ten minutes of two cores: one file, from pixels to test accuracy.
+"""CIFAR-10 to nearly 90 % on two cores: one file, from pixels to test accuracy.
 
     python -m benchmarks.muon                          # with seed 0; adds to muon.json
     python -m benchmarks.muon --set seed=1
     python -m benchmarks.muon --trial --set epochs=8 cutout=0   # no test accuracy, adds nothing
 
-It joins ideas that `search.md` tried one by one. The optimizer Muon, the whitening first layer and
-the scaled output are from Keller Jordan's airbench (2024, "94% on CIFAR-10 in 3.29 seconds on a
-single GPU"; Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"). The
-data, and the images that grow, are those of this course.
+It joins ideas that `search.md` tried one by one. Its runs stand in `muon.json`, each with its
+machine: the first took 16 minutes on an AMD EPYC and has 89.4 % of the test split.
+
+The optimizer Muon, the whitening first layer and the scaled output are from Keller Jordan's airbench
+(2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU"; Jordan et al., 2024, "Muon: An optimizer
+for hidden layers in neural networks"). The data, and the images that grow, are this course's.
 """
 
 import json

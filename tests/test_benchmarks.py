@@ -311,3 +311,13 @@ def test_the_search_log_is_summed_up_as_it_is():
         number, accuracy = mean(start, change)
         found = accuracy - mean(start, "")[1]
         assert int(count) == number and abs(float(difference) - found) < 0.0051
+
+
+def test_what_is_said_of_the_recipe_with_muon_is_what_its_first_run_gave():
+    run = json.loads((RESULTS.parent / "muon.json").read_text(encoding="utf-8"))[0]
+    accuracy, minutes = (
+        f"{100 * run['test_accuracy']:.1f} %",
+        f"{run['seconds'][-1] / 60:.0f} minutes",
+    )
+    for text in (muon.__doc__, README.read_text(encoding="utf-8")):
+        assert accuracy in text and minutes in text and run["setting"]["cpu"].split()[0] in text
