@@ -7,9 +7,9 @@
 It joins ideas that `search.md` tried one by one. Its runs stand in `muon.json`, each with its
 machine: the first took 16 minutes on an AMD EPYC and has 89.4 % of the test split.
 
-The optimizer Muon, the whitening first layer and the scaled output are from Keller Jordan's airbench
-(2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU"; Jordan et al., 2024, "Muon: An optimizer
-for hidden layers in neural networks"). The data, and the images that grow, are this course's.
+The optimizer Muon, the whitening first layer and the scaled output are from Keller Jordan's
+airbench (2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU"; Jordan et al., 2024, "Muon: An
+optimizer for hidden layers in neural networks"). Data, and images that grow, are this course's.
 """
 
 import json
