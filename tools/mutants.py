@@ -133,6 +133,8 @@ def _run_tests(module: str, source: str | None, tests: list[str]) -> None:
     if source is not None:
         sys.meta_path.insert(0, _Finder(module, source))
     options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-k", f"not ({SLOW})"]
+    # Plugins of pytest that the libraries have loaded already.
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     os._exit(pytest.main([*options, *tests]))
 
 
