@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->4 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->20 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->4 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->26 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -70,7 +70,7 @@ if "google.colab" in sys.modules:
 import json
 import os
 
-# The profiler's own log is for its developers. It has to be told before PyTorch is loaded.
+# The profiler's own log is for its developers. PyTorch looks here when it is loaded.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 import subprocess
@@ -148,14 +148,15 @@ def fastest(function, inputs, flop):
 # %%
 @torch.no_grad()
 def limit(dtype):
-    """Operations a second: a matrix product, or a 3 x 3 convolution if that is faster."""
+    """Operations a second of a matrix product or a convolution, whichever is faster."""
     matrix = torch.randn(SIZE, SIZE, device=device).to(dtype)
     maps = torch.randn(64, CHANNELS, 16, 16, device=device).to(dtype)
     maps = maps.to(memory_format=torch.channels_last)
     layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False).to(device, dtype)
     product = fastest(matrix.mm, matrix, 2 * SIZE**3)
     convolution = fastest(layer, maps, 2 * 9 * CHANNELS * maps.numel())
-    print(f"{dtype}: product {product / 1e9:.1f}, convolution {convolution / 1e9:.1f} GFLOP/s")
+    for kind, rate in (("product", product), ("convolution", convolution)):
+        print(f"{dtype}, {kind}: {rate / 1e9:.1f} GFLOP/s")
     return max(product, convolution)
 
 
@@ -736,7 +737,7 @@ print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images
 # | `fit`, bf16, batches of 2,048 | <!-- result:h200.fit_2048\|thousands -->264,700<!-- /result --> |
 #
 # - **First the data are the brake.** In the usual loop the card waits for a CPU that prepares one image after the other. Workers help. Better still, a data set that fits into the card's memory is moved there once, as `fit` does. With data too large for that: `DataLoader(num_workers=…, pin_memory=True)` and `tensor.to(device, non_blocking=True)`.
-# - **Then Python is.** A step in batches of 128 is hundreds of tiny tasks, and the card does each of them faster than Python asks for the next. So bf16 gains nothing here, and `--precision auto` rightly stays with float32.
+# - **Then Python is.** A step in batches of 128 is a long row of tiny tasks, and the card does each of them faster than Python asks for the next. So bf16 gains nothing here, and `--precision auto` rightly stays with float32.
 # - **Larger batches** change that: the tasks grow, and there are fewer of them. Even then the fast CNN uses only <!-- result:h200.part_of_peak|percent1 -->11.8 %<!-- /result --> of what this card can multiply in bf16. Our networks are small for it. A larger batch wants a larger learning rate: chapter 4.
 # - **The whole recipe** took <!-- result:h200.seconds|seconds -->24 s<!-- /result --> there, and reached <!-- result:h200.test_accuracy|percent1 -->87.0 %<!-- /result --> on the test split: the accuracy of a CPU, only sooner.
 # - **`torch.compile`** joins small operations into larger ones: `python train.py --compile`. It takes a while at the start, and again for every new image size.
@@ -963,12 +964,12 @@ grade("7.6", best_change)
 #
 # **1. A new loop trains 20 % more images a second than yours. What do you ask first?**
 #
-# <details name="quiz-7-1"><summary>A. How many lines it has</summary>
+# <details name="quiz-7-1"><summary>A. How many lines it has, and which libraries it needs on your machine</summary>
 #
 # ❌ Not so: that is a matter of taste, not of speed.
 #
 # </details>
-# <details name="quiz-7-1"><summary>B. Whether it trains the same model, and how far single rounds lie apart</summary>
+# <details name="quiz-7-1"><summary>B. Whether it trains the same model, and how far rounds differ</summary>
 #
 # ✅ Yes: a smaller model is always faster, and a difference below the spread is none.
 #
@@ -986,12 +987,12 @@ grade("7.6", best_change)
 # ❌ Not so: no real network gets near the limit, which is the best case of one operation.
 #
 # </details>
-# <details name="quiz-7-2"><summary>B. In the learning rate, which is too small</summary>
+# <details name="quiz-7-2"><summary>B. In the learning rate, which is too small, so that the steps take longer than they should</summary>
 #
 # ❌ Not so: a learning rate changes what is learned, not how many operations a second there are.
 #
 # </details>
-# <details name="quiz-7-2"><summary>C. In work that moves memory and multiplies little: batch norm, ReLU, pooling, batches</summary>
+# <details name="quiz-7-2"><summary>C. In work that moves memory: batch norm, ReLU, pooling, batches</summary>
 #
 # ✅ Yes: the profiler says how much each of them takes.
 #
@@ -1004,7 +1005,7 @@ grade("7.6", best_change)
 # ❌ Not so: `platform` has them. They just do not tell.
 #
 # </details>
-# <details name="quiz-7-3"><summary>B. bf16 always wins, and the trial only warms up</summary>
+# <details name="quiz-7-3"><summary>B. bf16 always wins, and the trial is only there to warm up the processor before the training</summary>
 #
 # ❌ Not so: without units for it, bf16 is slower. And on a fast GPU small batches gain nothing.
 #
@@ -1027,7 +1028,7 @@ grade("7.6", best_change)
 # ❌ Not so: ten times the images are ten times the operations.
 #
 # </details>
-# <details name="quiz-7-4"><summary>C. The batches were all the same</summary>
+# <details name="quiz-7-4"><summary>C. The batches were all the same, so the card kept the answers and did not compute them again</summary>
 #
 # ❌ Not so: equal batches cost as much as different ones.
 #
@@ -1058,6 +1059,13 @@ grade("7.6", best_change)
 # - Small images first buy more accuracy for a second; judge such a trick by accuracy against seconds.
 # - Time after a warm-up, in turns, with the median and the spread.
 # - DDP: equal copies, shared batches, averaged gradients; the loop stays the same.
+#
+# ## Read on
+#
+# - PyTorch, [performance tuning guide](https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html): the same advice, and more of it.
+# - PyTorch, [profiler recipe](https://docs.pytorch.org/tutorials/recipes/recipes/profiler_recipe.html): what the profiler can do beside counting.
+# - [Keller Jordan, 2024](https://arxiv.org/abs/2404.00498): 94 % on CIFAR-10 in seconds, and how one gets there.
+# - [Goyal et al., 2017](https://arxiv.org/abs/1706.02677): large batches on many machines, and which learning rate they want.
 #
 # ## Next
 #

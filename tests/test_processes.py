@@ -45,8 +45,12 @@ EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")
 
 def start(launcher, *flags):
     command, own = LAUNCHERS[launcher]
+    return launch([*command, *map(str, flags), *own])
+
+
+def launch(words):
     return subprocess.Popen(
-        [sys.executable, *command, *map(str, flags), *own],
+        [sys.executable, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,11 +58,15 @@ def start(launcher, *flags):
     )
 
 
-def two_forks(launcher, *flags, nodes=1):
-    """Exit status, output and errors of both processes, on one machine or as if on two."""
+def free_port():
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        return server.getsockname()[1]
+
+
+def two_forks(launcher, *flags, nodes=1):
+    """Exit status, output and errors of both processes, on one machine or as if on two."""
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     ranks = [{"LOCAL_RANK": "0"} if nodes == 2 else {"LOCAL_RANK": str(n)} for n in range(2)]
     if launcher == "torchrun":
         script, own = "train.py", []
@@ -112,8 +120,14 @@ def test_both_launchers_give_equal_numbers_and_weights(together):
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_two_nodes_train_as_two_processes_do(launcher, together, tmp_path):
-    """Two processes that know each other by address, as on two machines."""
-    ends = two_forks(launcher, *FLAGS, "--out", tmp_path / "run", nodes=2)
+    """Two launches that know each other by address, as on two machines."""
+    flags = [*FLAGS, "--out", str(tmp_path / "run")]
+    if launcher == "torchrun":
+        meet = f"--nnodes 2 --rdzv-id 7 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{free_port()}"
+        words = ["-m", "torch.distributed.run", *meet.split(), str(ROOT / "train.py"), *flags]
+        ends = [finish(node) for node in [launch(words) for _ in range(2)]]
+    else:
+        ends = two_forks(launcher, *flags, nodes=2)
     assert [status for status, _, _ in ends] == [0, 0], ends
     assert sum(output.count("test accuracy") for _, output, _ in ends) == 1
     assert curve(tmp_path / "run") == curve(together / launcher)

@@ -28,7 +28,7 @@ from tools.course import (
     run_tool,
     write_if_changed,
 )
-from tools.dress import dress, exercises_of, with_letters, with_settings, with_thumbnails
+from tools.dress import APART, dress, exercises_of, with_letters, with_settings, with_thumbnails
 from tools.frame import book_address
 from tools.gallery import with_gallery
 from tools.light import lazy, store_font, store_icons, with_formulas
@@ -37,7 +37,6 @@ BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
     "lower numbers. The published book shows the full runs."
 )
-APART = "_exercises"  # how the page with the exercises and the quiz of a chapter is called
 # What a page would fetch from elsewhere when it is opened: <script src=…>, <img src=…> and so on.
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?P<src>(?:https?:)?//[^"'\s>]+)"""

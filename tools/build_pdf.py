@@ -17,8 +17,9 @@ from bs4 import BeautifulSoup, Comment, Tag
 from pypdf import PdfReader
 
 from helpers.errors import UserError
-from tools.build_book import APART, SUBTITLE, chromium, home
+from tools.build_book import SUBTITLE, chromium, home
 from tools.course import Course, run_tool
+from tools.dress import APART
 
 NAME = "from-pixels-to-lightning"
 # What is of use on a screen only.

@@ -23,6 +23,7 @@ from helpers.errors import UserError
 from predict import UNSURE
 from tools.course import ROOT
 
+APART = "_exercises"  # how the page with the exercises and the quiz of a chapter is called
 THINK_FIRST = re.compile(r"^(?P<before>.*?)\*\*Think first\*\*: (?P<said>.+)$", re.MULTILINE)
 UNTRIED = re.compile(r"^⬜.*\n?", re.MULTILINE)
 FIGURE = re.compile(r"<!-- figure:(?P<name>\w+)\|(?P<alt>.+?) -->")
@@ -133,7 +134,7 @@ def exercises_of(notebook: NotebookNode, page: str) -> NotebookNode | None:
     counted = f"{text.count('### Exercise ')} exercises with checks of your answers"
     if questions := len(set(re.findall(r'name="quiz-[\w-]+"', text))):
         counted += f", and {questions} questions"
-    link = f"## Exercises and quiz\n\n[On a page of their own]({page}_exercises.ipynb): {counted}."
+    link = f"## Exercises and quiz\n\n[On a page of their own]({page}{APART}.ipynb): {counted}."
     cells[first:last] = [new_markdown_cell(link, id="exercises-link")]
     return new_notebook(cells=taken, metadata=notebook.metadata, nbformat_minor=5)
 
