@@ -24,7 +24,7 @@ from helpers.training import best_device
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
-PARTS = ("throughput", "peak", "accuracy", "start")
+PARTS = ("throughput", "peak", "accuracy")
 
 
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
@@ -35,9 +35,20 @@ def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
     """
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
     warnings.simplefilter("always", SampleWarning)
+    text = "Measure this course's training beside the usual one, and beside the machine."
+    parser = Parser(prog="python -m benchmarks", description=text, allow_abbrev=False)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a rougher look")
+    add("--only", choices=PARTS, help="measure this part; the results keep their other parts")
+    add("--goal", type=float, metavar="A", help="of the accuracy part, this goal alone: 0.9")
+    text = "timed rounds of everything; in the accuracy part, trainings with another seed"
+    add("--repetitions", type=int, metavar="N", help=text)
+    text = f"default: {RESULTS.name} in this folder, with --quick {QUICK_RESULTS.name}"
+    add("--out", type=out_path, metavar="FILE", help=text)
+    add("--readme", action="store_true", help="measure nothing; show what there is")
     try:
         with stop_on_signals():
-            options = make_parser().parse_args(argv)
+            options = parser.parse_args(argv)
             options.out = Path(options.out or (QUICK_RESULTS if options.quick else RESULTS))
             results = read(options.out)
             if not options.readme:
@@ -55,24 +66,9 @@ def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
     return status
 
 
-def make_parser() -> Parser:
-    text = "Measure this course's training beside the usual one, and beside the machine."
-    parser = Parser(prog="python -m benchmarks", description=text, allow_abbrev=False)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="a rougher look")
-    add("--only", choices=PARTS, help="measure this part; the results keep their other parts")
-    add("--goal", type=float, metavar="A", help="of the accuracy part, this goal alone: 0.9")
-    text = "timed rounds of everything; in the accuracy part, trainings with another seed"
-    add("--repetitions", type=int, metavar="N", help=text)
-    text = f"default: {RESULTS.name} in this folder, with --quick {QUICK_RESULTS.name}"
-    add("--out", type=out_path, metavar="FILE", help=text)
-    add("--readme", action="store_true", help="measure nothing; show what there is")
-    return parser
-
-
 def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> None:
     """Measure what is wanted; write each part, and in the accuracy part each training, when it is
-    done. The results keep the rest. A UserError: no such goal, or no repetitions.
+    done. The results keep the rest.
     """
     goals = [goal for goal in profile.goals if options.goal in (None, goal.accuracy)]
     if not goals:

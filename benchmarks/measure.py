@@ -53,11 +53,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
-    """What `function` returns in a new process, which ends with this one at the latest.
-
-    Raises:
-        ProcessError: it ended before it answered.
-    """
+    """What `function` returns in a new process, which ends with this one at the latest."""
     asked = pickle.dumps((function, arguments))
     command = [sys.executable, "-c", ANSWER]
     done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
@@ -70,9 +66,8 @@ def setting(profile: str, repetitions: int, device: torch.device) -> dict[str, A
     """What belongs beside every measured number."""
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     about = Path("/proc/cpuinfo")
-    cpu = re.search(
-        r"model name\s*: (.*)", about.read_text(encoding="utf-8") if about.exists() else ""
-    )
+    said = about.read_text(encoding="utf-8") if about.exists() else ""
+    cpu = re.search(r"model name\s*: (.*)", said)
     return {
         "profile": profile,
         "repetitions": repetitions,

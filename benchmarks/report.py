@@ -11,22 +11,24 @@ Table = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]  # title, note, 
 
 def tables(results: Results) -> list[Table]:
     """The tables of the parts that were measured."""
-    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy, "start": start}
+    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy}
     return [make(results) for part, make in makers.items() if part in results]
 
 
 def throughput(results: Results) -> Table:
     """Images a second of the usual loop, the ratios, and what part of the peak `fit` reaches."""
-    rows = []
+    rows, peaks = [], results.get("peak", {}).get("rates", {})
     for each in results["throughput"]["comparisons"]:
         rates, precision = each["images_per_second"], each["precision"]
-        kinds = results.get("peak", {}).get("rates", {}).get(precision, {}).values()
-        peak = max((kind["flops_per_second"]["median"] for kind in kinds), default=float("inf"))
-        part = f"{100 * each['flops_per_image'] * rates['fit']['median'] / peak:.1f} %"
+        part = "–"
+        if precision in peaks:
+            peak = peaks[precision]["product"]["flops_per_second"]["median"]
+            part = f"{100 * each['flops_per_image'] * rates['fit']['median'] / peak:.1f} %"
         about = f"{each['images']:,} images in batches of {each['batch_size']}, {precision}"
         others = [spread(each["ratio"][name], "{:.2f}×") for name in WAYS if name != BASELINE]
-        names = (f"{each['model']}, {each['dataset']}", about)
-        rows.append((*names, spread(rates[BASELINE]), *others, part if kinds else "–"))
+        rows.append(
+            (f"{each['model']}, {each['dataset']}", about, spread(rates[BASELINE]), *others, part)
+        )
     note = "The usual loop's images per second, and how many times that the others reach. "
     note += machine(results["throughput"], results["throughput"]["comparisons"])
     header = ("model, data", "epoch", *(label for label, _ in WAYS.values()))
@@ -34,7 +36,7 @@ def throughput(results: Results) -> Table:
 
 
 def peak(results: Results) -> Table:
-    """The fastest matrix product and convolution in each precision."""
+    """The fastest matrix product in each precision."""
     rows = [
         (precision, kind, found["shape"], spread(found["flops_per_second"], scale=1e-9))
         for precision, kinds in results["peak"]["rates"].items()
@@ -63,13 +65,6 @@ def accuracy(results: Results) -> Table:
     note += "standard deviation over the seeds, with the weights that were best on validation. "
     note += " ".join(dict.fromkeys(machine(goal, goals) for goal in goals))
     return "Time to accuracy", note, header, rows
-
-
-def start(results: Results) -> Table:
-    """Seconds of imports and programs."""
-    found = results["start"]["seconds"].items()
-    rows = [(what, spread(seconds, "{:.3g}")) for what, seconds in found]
-    return "Start", machine(results["start"]), ("from the prompt to the end", "seconds"), rows
 
 
 def machine(part: Results, entries: list[Results] | None = None) -> str:

@@ -1,4 +1,8 @@
-"""The command line behind `train.py`, `lightning_train.py`, `predict.py` and `export.py`."""
+"""The command line behind `train.py`, `lightning_train.py`, `predict.py` and `export.py`.
+
+Whatever is wrong with what a user typed, stored or has here is a `UserError` (or one of its kinds,
+see `helpers/errors.py`), wherever it is found; the scripts tell its one line.
+"""
 
 import sys
 from types import TracebackType

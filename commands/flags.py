@@ -2,13 +2,14 @@
 
 A flag has its value from the first of these that names it: the command line, the file of
 `--config` (or of the run that `--resume` continues), the recipe for the model and data set in
-`helpers.recipes.recipe`, and DEFAULTS. The flags of training are made from the fields of
-`TrainingConfig`, which hold their help.
+`helpers.recipes.recipe`, and the parser's own default. The flags of training are made from the
+fields of `TrainingConfig`, which hold their help.
 """
 
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NoReturn, get_origin, get_type_hints
@@ -20,31 +21,8 @@ from helpers.files import user_path
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
 from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs
 
-DEFAULTS: dict[str, Any] = {
-    "model": "cnn",
-    "size": "small",
-    "dataset": "mnist",
-    "data_dir": None,
-    "sample": False,
-    "require_full": False,
-    "val_fraction": 0.1,
-    "device": "auto",
-    "compile": False,
-    "out": None,
-    "resume": None,
-    "config": None,
-    "dry_run": False,
-    "plot": False,
-    "quiet": False,
-    "json": False,
-}
-LIGHTNING_DEFAULTS: dict[str, Any] = {
-    "devices": 1,
-    "num_nodes": 1,
-    "strategy": "auto",
-    "logger": [],
-}
-TRAINING = tuple(field.name for field in fields(TrainingConfig))
+HELP = {field.name: field.metadata["help"] for field in fields(TrainingConfig)}
+TRAINING = tuple(HELP)
 METAVARS = {
     "batch_size": "IMAGES",
     "warmup_epochs": "EPOCHS",
@@ -53,11 +31,9 @@ METAVARS = {
     "early_stopping": "PATIENCE",
 }
 # They say where and how loudly a run goes, not what comes out: free to change on --resume.
-HARMLESS = {
-    *("data_dir", "out", "resume", "config", "dry_run", "plot", "quiet", "json", "logger"),
-    *("devices", "num_nodes", "strategy"),  # the number of processes is compared by itself
-}
-LOGGERS = ("csv", "tensorboard")
+SPOKEN = {"out", "resume", "config", "dry_run", "plot", "quiet", "json"}  # not stored either
+LIGHTNING = {"devices", "num_nodes", "strategy", "logger"}
+HARMLESS = SPOKEN | LIGHTNING | {"data_dir"}  # processes are compared by their number
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,15 +41,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
-
-
-class TrainingParser(Parser):
-    """Gives only what was typed; `defaults` names all flags."""
-
-    def __init__(self, lightning: bool, **options: Any) -> None:
-        super().__init__(argument_default=argparse.SUPPRESS, allow_abbrev=False, **options)
-        own = LIGHTNING_DEFAULTS if lightning else {}
-        self.defaults = dict.fromkeys(TRAINING) | DEFAULTS | own
 
 
 def path(text: str) -> str:
@@ -110,59 +77,44 @@ def sizes(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 16,24,32") from error
 
 
-def make_parser(program: str, description: str, *, lightning: bool = False) -> TrainingParser:
+def make_parser(program: str, description: str, *, lightning: bool = False) -> Parser:
     """The parser of both scripts; Lightning's has four flags more."""
-    parser = TrainingParser(
-        lightning,
+    parser = Parser(
         prog=program,
         description=description,
         epilog="A recipe is the set of values that this course found good for a model and a data "
         "set (helpers/recipes.py).",
+        allow_abbrev=False,
     )
-    _add_data(parser)
-    _add_training(parser)
-    _add_running(parser)
-    if lightning:
-        _add_lightning(parser)
-    return parser
-
-
-def _add_data(parser: Parser) -> None:
     group = parser.add_argument_group("model and data")
-    add = group.add_argument
-    add("--model", help=f"{', '.join(MODEL_NAMES)} (default: cnn)")
-    add("--size", help=f"of a cnn: {', '.join(CNN_BLOCKS)} (default: small)")
-    names = ", ".join(DATASET_NAMES)
-    add("--dataset", type=dataset, help=f"{names}, or a folder of images (default: mnist)")
+    add, names = group.add_argument, ", ".join(DATASET_NAMES)
+    add("--model", default="cnn", help=f"{', '.join(MODEL_NAMES)} (default: %(default)s)")
+    text = f"of a cnn: {', '.join(CNN_BLOCKS)} (default: %(default)s)"
+    add("--size", default="small", help=text)
+    text = f"{names}, or a folder of images (default: %(default)s)"
+    add("--dataset", type=dataset, default="mnist", help=text)
     add("--data-dir", type=path, metavar="DIR", help="where data sets are kept (default: data/)")
     source = group.add_mutually_exclusive_group()
     source.add_argument("--sample", action="store_true", help="use the bundled sample")
     text = "stop rather than use the sample"
     source.add_argument("--require-full", action="store_true", help=text)
-    text = "part of the training images that is kept for validation (default: 0.1)"
-    add("--val-fraction", type=float, metavar="PART", help=text)
+    text = "part of the training images that is kept for validation (default: %(default)s)"
+    add("--val-fraction", type=float, default=0.1, metavar="PART", help=text)
 
-
-def _add_training(parser: Parser) -> None:
-    group = parser.add_argument_group(
-        "training", "Where no default is named, it is the recipe's; --dry-run shows it."
-    )
-    types = get_type_hints(TrainingConfig)
-    for field in fields(TrainingConfig):
-        kind, names = types[field.name], [_flag(field.name)]
+    text = "Where no default is named, it is the recipe's; --dry-run shows it."
+    add = parser.add_argument_group("training", text).add_argument
+    for name, kind in get_type_hints(TrainingConfig).items():
         options: dict[str, Any] = {"type": sizes if get_origin(kind) is tuple else kind}
         if kind is bool:
             options = {"action": argparse.BooleanOptionalAction}
-        elif field.name in METAVARS:
-            options["metavar"] = METAVARS[field.name]
-        if field.name == "epochs":
-            names.append("--epoch")
-        group.add_argument(*names, **options, help=field.metadata["help"])
+        elif name in METAVARS:
+            options["metavar"] = METAVARS[name]
+        aliases = ["--epoch"] if name == "epochs" else []
+        add(_flag(name), *aliases, **options, help=HELP[name])
 
-
-def _add_running(parser: Parser) -> None:
     add = parser.add_argument_group("running").add_argument
-    add("--device", help="auto, cpu, cuda, mps … (default: auto)")
+    text = "auto, cpu, cuda, mps … (default: %(default)s)"
+    add("--device", default="auto", help=text)
     add("--compile", action="store_true", help="compile the model first (torch.compile)")
     add("--out", type=out_path, metavar="DIR", help="run folder (default: runs/…, by the time)")
     add("--resume", type=run_path, metavar="DIR", help="go on with the run in this folder")
@@ -174,41 +126,47 @@ def _add_running(parser: Parser) -> None:
     add("--quiet", action="store_true", help="no progress, no table")
     add("--json", action="store_true", help="print the result as JSON instead of a table")
 
+    if lightning:
+        add = parser.add_argument_group("Lightning's own").add_argument
+        text = "processes on this machine (default: %(default)s)"
+        add("--devices", type=int, default=1, help=text)
+        text = "machines (default: %(default)s)"
+        add("--num-nodes", type=int, default=1, metavar="MACHINES", help=text)
+        text = "how they share the work, such as ddp (default: %(default)s)"
+        add("--strategy", default="auto", help=text)
+        text = "log into the run folder too; may be given twice (default: none)"
+        choices = ("csv", "tensorboard")
+        add("--logger", action="append", default=[], choices=choices, help=text)
+    return parser
 
-def _add_lightning(parser: Parser) -> None:
-    add = parser.add_argument_group("Lightning's own").add_argument
-    add("--devices", type=int, help="processes on this machine (default: 1)")
-    add("--num-nodes", type=int, metavar="MACHINES", help="machines (default: 1)")
-    add("--strategy", help="how they share the work, such as ddp (default: auto)")
-    text = "log into the run folder too; may be given twice (default: none)"
-    add("--logger", action="append", choices=LOGGERS, help=text)
+
+def parse(parser: Parser, words: Sequence[str] | None) -> dict[str, Any]:
+    """Only what was typed, without defaults."""
+    unset = argparse.Namespace(**dict.fromkeys(vars(parser.parse_args([]))))
+    found = vars(parser.parse_args(words, unset))
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def read_flags(parser: TrainingParser, argv: list[str] | None) -> argparse.Namespace:
+def read_flags(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
     """All flags of a run: typed, stored, or by default; the recipe's stay None.
 
     `chosen` names those that the user chose, now or in the run whose file is read.
-
-    Raises:
-        UserError: a mistake in what was typed or stored; flags that do not go together.
-        RunError: the file of --config or --resume cannot be read.
     """
-    typed = vars(parser.parse_args(argv))
+    typed, defaults = parse(parser, argv), vars(parser.parse_args([]))
     stored: dict[str, Any] = {}
     chosen = set(typed)
     if "resume" in typed:
-        stored, before = read_config(parser, Path(typed["resume"]) / CONFIG)
-        chosen = before if before is not None else set(stored)
-        _refuse_changes(typed, stored, parser.defaults)
+        stored, chosen = read_config(parser, Path(typed["resume"]) / CONFIG)
+        _refuse_changes(typed, defaults | stored)
     elif "config" in typed:
         stored, before = read_config(parser, Path(typed["config"]))
         # What followed from a choice follows anew if something is chosen otherwise.
-        if before is not None and not chosen.isdisjoint({*TRAINING, "model", "dataset"}):
+        if not chosen.isdisjoint({*TRAINING, "model", "dataset"}):
             stored = {k: v for k, v in stored.items() if k not in TRAINING or k in before}
-        chosen |= before if before is not None else set(stored)
+        chosen |= before
     if "sample" in typed or "require_full" in typed:
         stored = {k: v for k, v in stored.items() if k not in ("sample", "require_full")}
-    flags = argparse.Namespace(**(parser.defaults | stored | typed))
+    flags = argparse.Namespace(**(dict.fromkeys(TRAINING) | defaults | stored | typed))
     flags.chosen = sorted(chosen & {*TRAINING})
     return flags
 
@@ -218,35 +176,27 @@ def to_store(flags: argparse.Namespace, config: TrainingConfig) -> dict[str, Any
 
     Under CHOSEN it names those that are not the recipe's.
     """
-    spoken = HARMLESS - {"data_dir", "logger", "devices", "num_nodes", "strategy"} | {"chosen"}
-    content = {k: v for k, v in (vars(flags) | asdict(config)).items() if k not in spoken}
-    return content | {CHOSEN: flags.chosen}
+    content = {k: v for k, v in (vars(flags) | asdict(config)).items() if k not in SPOKEN}
+    return content | {CHOSEN: content.pop("chosen")}
 
 
-def _refuse_changes(
-    typed: dict[str, Any], stored: dict[str, Any], defaults: dict[str, Any]
-) -> None:
+def _refuse_changes(typed: dict[str, Any], before: dict[str, Any]) -> None:
     """A run that goes on must be the run that began: no flag may change what comes out of it."""
     for name in ("config", "out"):
         if name in typed:
             raise UserError(f"--{name} and --resume do not go together: leave one out")
+    again = f"--config {Path(typed['resume']) / CONFIG}"
     for name, value in typed.items():
-        known = stored.get(name, defaults[name])
-        if name not in HARMLESS and value != known:
+        if name not in HARMLESS and value != before[name]:
             raise UserError(
-                f"{_flag(name)} {value} would change the run, which has {known}: leave it out to "
-                f"resume, or start another run with --config {Path(typed['resume']) / CONFIG}"
+                f"{_flag(name)} {value} would change the run, which has {before[name]}: leave it "
+                f"out to resume, or start another run with {again}"
             )
 
 
-def read_config(parser: TrainingParser, file: Path) -> tuple[dict[str, Any], set[str] | None]:
-    """The flags in a run's config.json, checked as if they had been typed, and which were chosen.
-
-    A file of an earlier version of this course does not say which were chosen: None.
-
-    Raises:
-        UserError: a name that is no flag, or a value that does not fit.
-        RunError: the file cannot be read.
+def read_config(parser: Parser, file: Path) -> tuple[dict[str, Any], set[str]]:
+    """The flags in a run's config.json, checked as if they had been typed, and which were chosen:
+    all, where a file of an earlier version of this course does not say.
     """
     if not file.is_file():
         raise RunError(f"no configuration {printable(file)}: name a run's {CONFIG}")
@@ -256,17 +206,18 @@ def read_config(parser: TrainingParser, file: Path) -> tuple[dict[str, Any], set
         isinstance(chosen, list) and set(map(str, chosen)) <= {*TRAINING}
     ):
         raise UserError(f"{file}: {CHOSEN!r} must list flags of training")
-    words = []
+    words, known = [], vars(parser.parse_args([]))
     for name, value in content.items():
-        if name in LIGHTNING_DEFAULTS and name not in parser.defaults:
+        if name in LIGHTNING - known.keys():
             continue  # a run of the other script: its processes and loggers stay its own
-        if name in ("resume", "config", "out") or name not in parser.defaults:
+        if name in ("resume", "config", "out") or name not in known:
             raise UserError(f"{file}: {name!r} is no setting of a run")
         words += _as_typed(file, name, value)
     try:
-        return vars(parser.parse_args(words)), None if chosen is None else set(chosen)
+        stored = parse(parser, words)
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
+    return stored, set(stored if chosen is None else chosen)
 
 
 def _as_typed(file: Path, name: str, value: Any) -> list[str]:
@@ -274,17 +225,16 @@ def _as_typed(file: Path, name: str, value: Any) -> list[str]:
         return []
     if name == "data_dir" and not isinstance(value, str):
         raise UserError(f"{file}: 'data_dir' must name a folder, not {value!r:.40}")
-    if value is False and name in DEFAULTS:
+    if value is False and name not in TRAINING:
         return []
     if isinstance(value, bool):
         return [_flag(name) if value else _flag(name).replace("--", "--no-", 1)]
-    if isinstance(value, list) and name in TRAINING:
-        return [f"{_flag(name)}={','.join(map(str, value)) or 'full'}"]
-    if isinstance(value, list):
-        return [f"{_flag(name)}={entry}" for entry in value]
     if isinstance(value, dict):
         raise UserError(f"{file}: {name!r} must be one value, not {json.dumps(value)[:40]}")
-    return [f"{_flag(name)}={value}"]
+    if isinstance(value, list) and name in TRAINING:
+        value = ",".join(map(str, value)) or "full"
+    values = value if isinstance(value, list) else [value]
+    return [f"{_flag(name)}={entry}" for entry in values]
 
 
 def _flag(name: str) -> str:
@@ -292,11 +242,7 @@ def _flag(name: str) -> str:
 
 
 def training_config(flags: argparse.Namespace) -> TrainingConfig:
-    """The recipe for this model and data set, with the user's changes.
-
-    Raises:
-        ValueError: a value is out of its range.
-    """
+    """The recipe for this model and data set, with the user's changes."""
     config = recipe(flags.model, flags.dataset)
     changes = dict(vars(flags))
     if flags.epochs and flags.epochs > 0:

@@ -21,7 +21,8 @@ import platform
 import stat
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,23 +46,24 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.E
 DIGEST = "digest"  # in a checkpoint: of all else in it
 CHOSEN = "chosen"  # in config.json: the flags of training that are not the recipe's
 STATE_KEYS = {"optimizer", "scheduler", "rows", "best_epoch", "best_model", "precision"}
-
-
-def _is_share(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
 # What a result must have, so that it can be shown.
 RESULT_KEYS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("test_accuracy", "best_val_accuracy"), _is_share),
-    **dict.fromkeys(("epochs", "parameters"), _is_count),
-    **dict.fromkeys(("device", "precision", "data_source"), lambda value: type(value) is str),
-    "seconds": lambda value: type(value) in (int, float) and 0 <= value < math.inf,
+    **dict.fromkeys(
+        ("test_accuracy", "best_val_accuracy"), lambda v: type(v) in (int, float) and 0 <= v <= 1
+    ),
+    **dict.fromkeys(("epochs", "parameters"), lambda v: type(v) is int and v >= 0),
+    **dict.fromkeys(("device", "precision", "data_source"), lambda v: type(v) is str),
+    "seconds": lambda v: type(v) in (int, float) and 0 <= v < math.inf,
 }
+
+
+@contextmanager
+def _writing(what: str, path: Path) -> Iterator[None]:
+    """Within this, a folder that cannot be written is a mistake of the user."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write the {what} folder {path}: {error.strerror}") from error
 
 
 class RunFolder:
@@ -75,12 +77,9 @@ class RunFolder:
         self.lock = FileLock(path / LOCK, timeout=0)
 
     def create(self, config: dict[str, Any], data: dict[str, Any]) -> None:
-        """Make the folder, lock it, and write `config` and what identifies the data into it.
-
-        Raises:
-            RunError: it cannot be made or written, is in use, or holds files of a run already.
-        """
-        try:
+        """Make the folder, lock it, and write `config` and what identifies the data into it."""
+        with ExitStack() as undo, _writing("output", self.path):
+            undo.callback(self.release)
             self.path.mkdir(parents=True, exist_ok=True)
             self._acquire()
             if there := [name for name in FILES if (self.path / name).exists()]:
@@ -92,27 +91,15 @@ class RunFolder:
             write_metrics(self.path / METRICS, [])
             write_json(self.path / CONFIG, config)
             write_json(self.path / DATA, data)
-        except OSError as error:
-            self.release()
-            raise RunError(
-                f"cannot write the output folder {self.path}: {error.strerror}"
-            ) from error
-        except RunError:
-            self.release()
-            raise
+            undo.pop_all()
 
     def reopen(self) -> None:
-        """Lock the folder of an earlier run and clear away what a kill has left half-written.
-
-        Raises:
-            RunError: it is in use, or cannot be written.
-        """
-        try:
+        """Lock the folder of an earlier run and clear away what a kill has left half-written."""
+        with ExitStack() as undo, _writing("run", self.path):
+            undo.callback(self.release)
             self._acquire()
             self._tidy()
-        except OSError as error:
-            self.release()
-            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+            undo.pop_all()
 
     def _acquire(self) -> None:
         try:
@@ -144,11 +131,7 @@ class RunFolder:
         self.lock.release()
 
     def read_state(self) -> dict[str, Any] | None:
-        """The state after the last epoch that was saved; None if there is none yet.
-
-        Raises:
-            RunError: last.pt is damaged, or lacks what training needs to go on.
-        """
+        """The state after the last epoch that was saved; None if there is none yet."""
         if not (self.path / LAST).exists():
             return None
         state = load_checkpoint(self.path / LAST)
@@ -157,11 +140,7 @@ class RunFolder:
         return state
 
     def read_result(self) -> dict[str, Any] | None:
-        """The result of a finished run, else None.
-
-        Raises:
-            RunError: it is damaged.
-        """
+        """The result of a finished run, else None."""
         if not (self.path / RESULT).exists():
             return None
         result = read_json(self.path / RESULT)
@@ -174,13 +153,9 @@ class RunFolder:
         return result
 
     def check_data(self, now: dict[str, Any], state: dict[str, Any] | None) -> None:
-        """Refuse to go on with other data; a run of an earlier version kept less to compare.
+        """Refuse to go on with other data than `now`, the `ImageData.identity` of those here.
 
-        Args:
-            now: `helpers.data.ImageData.identity` of the data that are here now.
-
-        Raises:
-            RunError: something differs, or data.json is damaged.
+        A run of an earlier version kept less to compare.
         """
         stored = read_json(self.path / DATA) if (self.path / DATA).exists() else {}
         for kept in (stored, state or {}):
@@ -212,19 +187,13 @@ class RunFolder:
         write_metrics(self.path / METRICS, rows)
 
     def repair(self, state: dict[str, Any] | None, data: dict[str, Any]) -> None:
-        """Write again what a kill may have kept back: best.pt, metrics.csv, what identifies `data`.
-
-        Raises:
-            RunError: the folder cannot be written.
-        """
-        try:
+        """Write again what a kill may have kept back: best.pt, metrics.csv, data.json."""
+        with _writing("run", self.path):
             if state is not None:
                 self._save_best(state)
             write_metrics(self.path / METRICS, state["rows"] if state is not None else [])
             if not (self.path / DATA).exists():
                 write_json(self.path / DATA, data)
-        except OSError as error:
-            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
 
     def _save_best(self, state: dict[str, Any]) -> None:
         content = {k: v for k, v in state.items() if k not in STATE_KEYS}
@@ -233,11 +202,7 @@ class RunFolder:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file with one object.
-
-    Raises:
-        RunError: the file cannot be read or holds something else.
-    """
+    """A JSON file with one object."""
     require_file(path)
     try:
         # Some editors put a byte-order mark in front.
@@ -252,11 +217,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def require_file(path: Path) -> None:
-    """Refuse what is no file: to open a pipe would be to wait for whoever writes into it.
-
-    Raises:
-        RunError: it is a folder, a pipe, a socket or a device, or it is not there.
-    """
+    """Refuse what is no file: to open a pipe would be to wait for whoever writes into it."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -286,15 +247,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
     """Write a history's rows atomically as CSV; floats keep all their digits."""
-    write_atomically(path, lambda file: file.write(_csv(rows).encode()))
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def description(
@@ -330,8 +287,7 @@ def digest(tree: Any) -> str:
     A state that somebody changed would train on without a word, with another rate or other weights.
     """
     if isinstance(tree, Tensor):
-        head = f"{tree.dtype} {tuple(tree.shape)}".encode()
-        total = hashlib.sha256(head)
+        total = hashlib.sha256(f"{tree.dtype} {tuple(tree.shape)}".encode())
         total.update(tree.detach().cpu().flatten().view(torch.uint8).numpy().data)
         return total.hexdigest()
     if isinstance(tree, dict):
@@ -342,11 +298,7 @@ def digest(tree: Any) -> str:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of `train.py` or `lightning_train.py`, tensors and plain values only.
-
-    Raises:
-        RunError: the file is missing, damaged, or not a checkpoint of this course.
-    """
+    """Read a checkpoint of `train.py` or `lightning_train.py`, tensors and plain values only."""
     require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:  # whose checksums torch.load does not look at

@@ -33,11 +33,7 @@ def make_trainer(
     loggers: list[Logger] | bool = False,
     **options: Any,
 ) -> pl.Trainer:
-    """The Trainer of `lightning_train.py`: checkpoints and progress are the history's.
-
-    Raises:
-        UserError: Lightning does not take these settings.
-    """
+    """The Trainer of `lightning_train.py`: checkpoints and progress are the history's."""
     quiet_lightning()
     if devices * num_nodes == 1:  # alone, whatever SLURM's or another launcher's variables say
         options["plugins"] = [LightningEnvironment()]
@@ -63,18 +59,14 @@ def make_trainer(
 
 
 def settle_for_all(run: Run, batches: ImageDataModule) -> str:
-    """fp32 or bf16, the same in all processes: those that Lightning starts take the first one's.
-
-    Raises:
-        UserError: auto is wanted where processes cannot agree before Lightning has them joined.
-    """
+    """fp32 or bf16, the same in all processes: those that Lightning starts take the first one's."""
     wanted = run.config.precision
     if wanted != "auto":
         return wanted
-    if number() > 0 and launched() == 1 and PRECISION not in os.environ:
-        raise UserError("--precision auto cannot be agreed on here: choose fp32 or bf16")
     if number() > 0 and PRECISION in os.environ:
         return os.environ[PRECISION]
+    if number() > 0 and launched() == 1:  # they cannot agree before Lightning has them joined
+        raise UserError("--precision auto cannot be agreed on here: choose fp32 or bf16")
     settled = settle_precision(wanted, run.model, batches.train_dataloader(), run.progress)
     os.environ[PRECISION] = settled
     return settled
@@ -106,11 +98,7 @@ class OwnSignals(pl.Callback):
 
 
 def make_loggers(names: list[str], folder: Path) -> list[Logger] | bool:
-    """Lightning's own loggers by name, csv or tensorboard, writing below `folder`.
-
-    Raises:
-        UserError: TensorBoard is wanted and not installed.
-    """
+    """Lightning's own loggers by name, csv or tensorboard, writing below `folder`."""
     loggers: list[Logger] = []
     if "csv" in names:
         loggers.append(_csv_logger(folder))

@@ -62,11 +62,7 @@ class Predictor:
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Softmax of the logits: uint8 `N x C x H x W` in, float64 `N x num_classes` on the CPU.
-
-        Raises:
-            RunError: the model's answers are not finite, as after a training that diverged.
-        """
+        """Softmax of the logits: uint8 `N x C x H x W` in, float64 `N x num_classes` on the CPU."""
         inputs = normalise(images.to(self.device), self.mean, self.std)
         probabilities = self.model(inputs).cpu().double().softmax(dim=1)
         if not probabilities.isfinite().all():
@@ -84,14 +80,8 @@ class Predictor:
 
 
 def load_predictor(path: Path, device: torch.device | str | None = None) -> Predictor:
-    """The model of a checkpoint that `train.py` or `lightning_train.py` wrote.
-
-    Args:
-        device: where to predict; without it, the accelerator if there is one.
-
-    Raises:
-        RunError: the checkpoint is missing, damaged, not one of this course, or its weights do
-            not fit what it says about its model; the message is one line.
+    """The model of a checkpoint that `train.py` or `lightning_train.py` wrote, on `device` or,
+    without it, the accelerator if there is one.
     """
     if os.path.isdir(path):  # a run's folder; unlike the method of Path it takes any length
         path = Path(path) / BEST
@@ -143,12 +133,8 @@ def _numbers(values: object, count: int) -> bool:
 def _model(content: dict[str, Any], path: Path) -> nn.Module:
     described = f"{content['model_name']} of size {content['size']}"
     try:
-        model = build_model(
-            content["model_name"],
-            tuple(content["image_shape"]),
-            len(content["classes"]),
-            content["size"],
-        )
+        shape, classes = tuple(content["image_shape"]), len(content["classes"])
+        model = build_model(content["model_name"], shape, classes, content["size"])
         model.load_state_dict(content["model"])
     except Exception as error:  # names and shapes that differ, or no tensors at all
         raise RunError(

@@ -104,71 +104,50 @@ def main(
     terminal.open_streams()
     warnings.showwarning = _plain_warning
     warnings.simplefilter("always", SampleWarning)
-    folder = None
+    parser, folder = make_parser(program, description, lightning=lightning), None
     try:
         with stop_on_signals(), ExitStack() as cleanup:
             cleanup.enter_context(processes.joined())
-            run, finished = agree(
-                lambda: start(program, description, argv, lightning, check, cleanup)
-            )
+            run, finished = agree(lambda: prepare(read_flags(parser, argv), check, cleanup))
             folder = run.folder
             if run.flags.dry_run:
                 return dry_run(run)
             if finished is None:
                 finished = train_and_measure(run, train)
-            elif run.flags.plot and processes.is_main():
-                draw_again(run)
-            return finish(run, finished)
+            elif run.flags.plot and run.state is not None and processes.is_main():
+                history = History()
+                history.restore(run.state)
+                history.load_best(run.model)
+                draw(run, history)
+            finish(run, finished)
+            return 0
     except UserError as error:
-        return _fail(program, str(error), USAGE_ERROR)
+        message, status = str(error), USAGE_ERROR
     except OSError as error:
         where = f"cannot write {folder.path}" if folder else "cannot go on"
-        return _fail(program, f"{where}: {error.strerror or error}", USAGE_ERROR)
-    except Diverged as error:
-        return _fail(program, str(error), FAILED) if processes.is_main() else FAILED
+        message, status = f"{where}: {error.strerror or error}", USAGE_ERROR
+    except Diverged as error:  # as in all processes
+        message, status = str(error) if processes.is_main() else "", FAILED
     except torch.OutOfMemoryError:
-        return _fail(program, "the device has too little memory: try half the --batch-size", FAILED)
+        message = "the device has too little memory: try half the --batch-size"
+        status = FAILED
     except Stopped as stopped:
-        message = f"stopped by {stopped}; {_how_to_go_on(program, folder)}"
-        return _fail(program, message, stopped.status) if processes.is_main() else stopped.status
+        message, status = f"stopped by {stopped}; {_how_to_go_on(program, folder)}", stopped.status
+        message = message if processes.is_main() else ""
     except RuntimeError as error:
         if not _lost_connection(error):
             raise
         said = str(error).strip().splitlines()[0][:200]
-        message = (
-            f"another process of this run has ended ({said}); {_how_to_go_on(program, folder)}"
-        )
-        return _fail(program, message, FAILED)
-
-
-def _fail(program: str, message: str, status: int) -> int:
-    who = "" if processes.is_main() else f"process {processes.number()}: "
+        message = f"another process of this run has ended ({said}); "
+        message, status = message + _how_to_go_on(program, folder), FAILED
     if message:
+        who = "" if processes.is_main() else f"process {processes.number()}: "
         terminal.say(f"{program}: error: {who}{message}")
     return status
 
 
-def start(
-    program: str,
-    description: str,
-    argv: list[str] | None,
-    lightning: bool,
-    check: Callable[[Run], object],
-    cleanup: ExitStack,
-) -> tuple[Run, dict[str, Any] | None]:
-    """Everything before the training; see `prepare`."""
-    flags = read_flags(make_parser(program, description, lightning=lightning), argv)
-    if lightning:
-        expect_processes(flags.devices, flags.num_nodes)
-    return prepare(flags, check, cleanup)
-
-
 def expect_processes(devices: int, num_nodes: int) -> None:
-    """Find out which of the processes this one will be, before Lightning has them joined.
-
-    Raises:
-        UserError: a launcher has started another number of processes than the flags say.
-    """
+    """Find out which of the processes this one will be, before Lightning has them joined."""
     count = devices * num_nodes
     started = processes.launched()
     if started not in (1, count) and "TORCHELASTIC_RUN_ID" in os.environ:
@@ -187,9 +166,7 @@ def expect_processes(devices: int, num_nodes: int) -> None:
 def agree(begin: Callable[[], tuple[Run, Any]]) -> tuple[Run, Any]:
     """Begin in all processes, or in none; what is wrong in one of them is told by the first.
 
-    Raises:
-        UserError: something is wrong here or in another process. Where another one tells it, the
-            message is empty.
+    In the others the message of the UserError is empty.
     """
     begun: Any = None
     mistake = ""
@@ -211,11 +188,7 @@ def agree(begin: Callable[[], tuple[Run, Any]]) -> tuple[Run, Any]:
 
 
 def require_same_data(identities: list[dict[str, Any]]) -> None:
-    """Refuse to train one model on different data.
-
-    Raises:
-        UserError: the processes have not all the same; the message says who has what.
-    """
+    """Refuse to train one model on different data."""
     for rank, identity in enumerate(identities):
         if identity["digest"] != identities[0]["digest"]:
             raise UserError(
@@ -246,10 +219,9 @@ def prepare(
     """Check everything the user said, load the data, build the model, open the run folder.
 
     Returns the run, and its result if it is one that is resumed and was finished already.
-
-    Raises:
-        UserError, DataError, RunError: with a one-line message.
     """
+    if hasattr(flags, "devices"):
+        expect_processes(flags.devices, flags.num_nodes)
     try:
         run = make_run(flags, cleanup)
         check(run)
@@ -266,16 +238,18 @@ def prepare(
 
 
 def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
-    """Everything that a run needs; a run that is resumed has its folder locked.
-
-    Raises:
-        UserError, DataError, RunError, ValueError: with a one-line message.
-    """
+    """Everything that a run needs; a run that is resumed has its folder locked."""
     # A wrong model, size or device should not wait for a download.
     build_model(flags.model, (1, 28, 28), 10, flags.size)
     config = training_config(flags)
     device = choose_device(flags.device)
-    check_processes(flags, config)
+    count = number_of_processes(flags)
+    if count < 1:
+        raise UserError("--devices and --num-nodes must be at least 1")
+    if config.batch_size % count:
+        raise UserError(
+            f"batch size {config.batch_size} must be a multiple of the number of processes, {count}"
+        )
     if flags.compile:
         check_compiler()
     folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags, config.seed)))
@@ -295,11 +269,7 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
 
 
 def _go_on(run: Run) -> dict[str, Any] | None:
-    """Take the state of the run that is resumed; return its result if it is finished.
-
-    Raises:
-        RunError: a file of the run is damaged, or the data are not those that it had.
-    """
+    """Take the state of the run that is resumed; return its result if it is finished."""
     folder, finished = run.folder, run.folder.read_result()
     run.state = folder.read_state()
     folder.check_data(run.data.identity(), run.state)
@@ -339,27 +309,24 @@ def _new_name(flags: argparse.Namespace, seed: int) -> Path:
     """A name that no other run has, also if several start in the same second."""
     name = Path(flags.dataset).name or "images"
     stem = f"{flags.model}-{name}-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
-    if processes.world_size() > 1:  # all processes have to agree on it
-        stem = processes.from_main(stem)
-    if flags.dry_run or not processes.is_main():
-        return Path("runs") / stem
-    for number in range(1, 10_000):
-        path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+    stem = processes.from_main(stem)  # all processes have to agree on it
+    path, number = Path("runs") / stem, 1
+    while processes.is_main() and not flags.dry_run:
         try:
             path.mkdir(parents=True)
+            break
         except FileExistsError:
-            continue
-        return path
-    return Path("runs") / stem
+            if not path.exists():  # `runs` is no folder
+                raise
+            number += 1
+            path = path.with_name(f"{stem}-{number}")
+    return path
 
 
 def choose_device(name: str) -> torch.device:
     """The device called `name`; auto takes the accelerator if there is one.
 
     Of several processes on a machine, each takes the accelerator with its local number.
-
-    Raises:
-        UserError: there is no such device here.
     """
     device = best_device() if name == "auto" else _device(name)
     if device.type != "cpu" and device.index is None and processes.local_rank() > 0:
@@ -383,27 +350,8 @@ def number_of_processes(flags: argparse.Namespace) -> int:
     return processes.world_size()
 
 
-def check_processes(flags: argparse.Namespace, config: TrainingConfig) -> None:
-    """Refuse a number of processes that cannot share a batch.
-
-    Raises:
-        UserError: it is below 1, or the batch size is not a multiple of it.
-    """
-    count = number_of_processes(flags)
-    if count < 1:
-        raise UserError("--devices and --num-nodes must be at least 1")
-    if config.batch_size % count:
-        raise UserError(
-            f"batch size {config.batch_size} must be a multiple of the number of processes, {count}"
-        )
-
-
 def check_compiler() -> None:
-    """Compile one addition, to find out early whether `torch.compile` works here.
-
-    Raises:
-        UserError: it does not.
-    """
+    """Compile one addition, to find out early whether `torch.compile` works here."""
     try:
         torch.compile(lambda x: x + 1)(torch.zeros(8))
     except Exception as error:  # whatever a compiler can stumble over
@@ -438,11 +386,7 @@ def dry_run(run: Run) -> int:
 
 
 def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
-    """Train, then measure the test split, once, with the best weights; write the result.
-
-    Raises:
-        Diverged: the loss exploded or is no number any more.
-    """
+    """Train, then measure the test split, once, with the best weights; write the result."""
     history, measure = train(run)
     if history.diverged:
         row = history.rows[-1]
@@ -473,23 +417,12 @@ def draw(run: Run, history: History) -> None:
         terminal.say(f"warning: the figures could not be drawn ({reason}); all else is saved")
 
 
-def draw_again(run: Run) -> None:
-    """The figures of a run that was finished earlier."""
-    history = History()
-    if run.state is not None:
-        history.restore(run.state)
-        history.load_best(run.model)
-        draw(run, history)
-
-
-def finish(run: Run, result: dict[str, Any]) -> int:
+def finish(run: Run, result: dict[str, Any]) -> None:
     """Show the result as the user wants it."""
-    if processes.is_main():
-        if run.flags.json:
-            terminal.print_json(result | {"run_folder": str(run.folder.path)})
-        elif not run.flags.quiet:
-            report.print_result(run.title, result, run.folder)
-    return 0
+    if processes.is_main() and run.flags.json:
+        terminal.print_json(result | {"run_folder": str(run.folder.path)})
+    elif processes.is_main() and not run.flags.quiet:
+        report.print_result(run.title, result, run.folder)
 
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:

@@ -41,11 +41,7 @@ def say(line: object) -> None:
 
 @contextlib.contextmanager
 def output() -> Iterator[None]:
-    """Within this, write to standard output; a reader that has gone (`| head`) is no mistake.
-
-    Raises:
-        UserError: it cannot be written, because its disk is full for instance.
-    """
+    """Within this, write to standard output; a reader that has gone (`| head`) is no mistake."""
     try:
         yield
         sys.stdout.flush()
