@@ -66,8 +66,8 @@ def make_task(model: str, data: ImageData, images: int, device: torch.device) ->
 class Goal:
     """A validation accuracy (0 to 1) that a training is to reach.
 
-    `epochs` is the length of the recipe's schedule for the fast CNN of that `size`. The usual loop
-    has no schedule: it stops at the goal, or after `usual_epochs`; with 0 it does not run.
+    `epochs`: the recipe's schedule for the fast CNN of that `size`. The usual loop has no schedule:
+    it stops at the goal, or after `usual_epochs`; with 0 it does not run.
     """
 
     dataset: str

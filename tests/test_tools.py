@@ -170,17 +170,6 @@ def test_each_number_has_its_own_tolerance() -> None:
         assert reproduce.compared(recorded, {"a.b": numbers})[1] == wrong
 
 
-def test_the_code_of_a_number_is_the_chapters_and_the_helpers_it_uses() -> None:
-    names = {
-        path.relative_to(ROOT / "helpers").as_posix()
-        for path in render.used_helpers(
-            "from helpers.speed import (\n    settle_precision,\n)", ROOT
-        )
-    }
-    data = {"data/batches.py", "data/augmentation.py"}
-    assert names == {"speed.py", "processes.py", "progress.py"} | data
-
-
 def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
     chapter = course.chapters()[0]
     text = chapter.pair.read_text(encoding="utf-8") + "\nraise ValueError('on purpose')\n"

@@ -32,11 +32,7 @@ def normal(address: str) -> str | None:
 
 
 def move(course: Course, url: str, branch: str) -> Course:
-    """Write the address and all that follows from it; return the course at its new place.
-
-    Raises:
-        UserError: `url` is no repository of GitHub, or `branch` no name.
-    """
+    """Write the address and all that follows from it; return the course at its new place."""
     address = normal(url)
     if address is None:
         raise UserError(f"{url!r} is no address such as https://github.com/OWNER/NAME")
@@ -63,17 +59,6 @@ def origin(course: Course) -> str | None:
     return normal(done.stdout)
 
 
-def problem(course: Course) -> str | None:
-    """The one line for a copy whose notebooks would fetch the course from elsewhere."""
-    here = origin(course)
-    if here is None or here.lower() == course.repository.lower():
-        return None
-    return (
-        f"This copy is at {here}, but its notebooks open and fetch {course.repository}. "
-        f"To make it a course of its own: make address URL={here}"
-    )
-
-
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Move, or check."""
     parser = argparse.ArgumentParser(description="the address of the course, everywhere")
@@ -86,9 +71,14 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     course = course or Course()
     if options.url:
         course = move(course, options.url, options.branch or course.branch)
-    found = problem(course) if options.check else None
-    print(found or f"The course is at {course.repository}, branch {course.branch}.")
-    return int(found is not None)
+    elif (here := origin(course)) and here.lower() != course.repository.lower():
+        print(
+            f"This copy is at {here}, but its notebooks open and fetch {course.repository}. "
+            f"To make it a course of its own: make address URL={here}"
+        )
+        return 1
+    print(f"The course is at {course.repository}, branch {course.branch}.")
+    return 0
 
 
 if __name__ == "__main__":

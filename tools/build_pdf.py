@@ -24,14 +24,12 @@ from tools.dress import APART
 NAME = "from-pixels-to-lightning"
 # What is of use on a screen only.
 ON_SCREEN = "script, .headerlink, .demo, .actions, nav.letters, details.hide, .hide-input > details"
-EVERYWHERE: tuple[str, ...] = (
-    "What you will learn",
-    "Exercises and quiz",
-    "Exercises",
-    "Quiz",
-    "Takeaways",
+EVERYWHERE = (
+    *("What you will learn", "Exercises and quiz", "Exercises", "Quiz", "Takeaways"),
+    *("What went wrong, and why", "Which one should I choose?", "Read on", "Next"),
 )
-EVERYWHERE += ("What went wrong, and why", "Which one should I choose?", "Read on", "Next")
+OPTIONS = "--headless --no-sandbox --disable-gpu --no-first-run --no-pdf-header-footer "
+OPTIONS += "--generate-pdf-document-outline"
 SECONDS = 240
 MARKS = {"✅": "✓", "❌": "✗"}  # in the fonts of text, and without colour
 
@@ -116,17 +114,9 @@ def contents(articles: list[Tag], sheets: dict[str, int]) -> str:
 
 
 def combined(course: Course, entries: list[str], sheets: dict[str, int]) -> str:
-    """These pages of the book as one, to lie beside index.html; `sheets` is where anchors fall.
-
-    Raises:
-        UserError: the book is not built.
-    """
-    pages = [
-        page
-        for entry in entries
-        for page in (entry, f"{entry}{APART}")
-        if (course.html / f"{page}.html").exists()
-    ]
+    """These pages of the book as one, to lie beside index.html; `sheets` is where anchors fall."""
+    pages = [page for entry in entries for page in (entry, f"{entry}{APART}")]
+    pages = [page for page in pages if (course.html / f"{page}.html").exists()]
     if not pages:
         raise UserError("no book to print: python -m tools.build_book first")
     articles, running = [], ""
@@ -182,20 +172,14 @@ def main() -> int:
     course = Course()
     page = course.html / "print.html"
     made = course.build / f"{NAME}.pdf"
-    options = "--headless --no-sandbox --disable-gpu --no-first-run --no-pdf-header-footer"
-    options += " --generate-pdf-document-outline"
     if not chromium():
         raise UserError("printing the book needs Chromium or Chrome")
     sheets: dict[str, int] = {}
     try:
         for _ in range(2):
             page.write_text(combined(course, course.entries, sheets), encoding="utf-8")
-            subprocess.run(
-                [chromium(), *options.split(), f"--print-to-pdf={made}", page.as_uri()],
-                check=True,
-                capture_output=True,
-                timeout=SECONDS,
-            )
+            order = [chromium(), *OPTIONS.split(), f"--print-to-pdf={made}", page.as_uri()]
+            subprocess.run(order, check=True, capture_output=True, timeout=SECONDS)
             printed = PdfReader(made)
             for name, place in printed.named_destinations.items():
                 sheets[name.removeprefix("/")] = printed.get_destination_page_number(place) + 1

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from helpers.errors import UserError
-from tools.course import Chapter, Course, run_tool
+from tools.course import Chapter, Course, run_tool, write_if_changed
 from tools.execute import run
 
 # A kernel that imports `google.colab`, as Colab's does before the first cell.
@@ -48,18 +48,14 @@ def serve(course: Course, folder: Path) -> dict[str, str]:
 
 
 def try_out(chapter: Chapter, python: str, environment: dict[str, str]) -> None:
-    """Run one chapter and print what its set-up cell says.
-
-    Raises:
-        UserError: a cell fails, or a package is not what it was.
-    """
+    """Run one chapter and print what its set-up cell says."""
     before = packages(python)
     try:
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(chapter.notebook, folder)
             notebook, _ = run(chapter, environment, python, Path(folder))
-        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        print("".join(output.get("text", "") for output in cells[0].outputs), end="")
+        set_up = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        print("".join(output.get("text", "") for output in set_up.outputs), end="")
     finally:
         after = packages(python)
         if added := after.keys() - before.keys():
@@ -77,20 +73,17 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     parser.add_argument("--full", action="store_true", help="with the budgets of the full profile")
     options = parser.parse_args(arguments)
     course = course or Course()
-    failed = []
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    chapters, failed = course.chapters(options.chapter), []
+    with tempfile.TemporaryDirectory() as folder:
         for name, text in STUB.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            write_if_changed(Path(folder) / name, text)
         environment = {
             "COURSE_FAST": str(int(not options.full)),
             "COURSE_DATA": "sample",
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": folder,
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or its debugger warns
-            **serve(course, folder / "origin"),
+            **serve(course, Path(folder) / "origin"),
         }
-        chapters = course.chapters(options.chapter)
         for chapter in chapters:
             try:
                 try_out(chapter, os.path.abspath(options.python), environment)

@@ -71,20 +71,15 @@ class Course:
         return [toc["root"], *(page["file"] for page in toc["chapters"])]
 
     def chapters(self, number: str | None = None) -> list[Chapter]:
-        """All chapters, or the one with this number ("3" or "03") or, for an appendix, name.
-
-        Raises:
-            UserError: a notebook and its pair are both missing, or no chapter has the number.
-        """
+        """All chapters, or the one with this number ("3" or "03") or, for an appendix, name."""
         chapters = []
         for entry in self.entries:
-            path = self.root / entry
-            chapter = Chapter(entry, path.with_suffix(".ipynb"), path.with_suffix(".py"))
+            path = self.root / f"{entry}.ipynb"
             if not entry.startswith("notebooks/"):
                 continue
-            if not (chapter.notebook.exists() or chapter.pair.exists()):
+            if not (path.exists() or path.with_suffix(".py").exists()):
                 raise UserError(f"book/_toc.yml lists {entry}, but there is no such notebook")
-            chapters.append(chapter)
+            chapters.append(Chapter(entry, path, path.with_suffix(".py")))
         chosen = [c for c in chapters if number is None or c.key in (number, number.zfill(2))]
         if not chosen:
             known = ", ".join(chapter.key for chapter in chapters)
@@ -93,11 +88,7 @@ class Course:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Read an .ipynb file.
-
-    Raises:
-        UserError: there is none, or it cannot be read.
-    """
+    """Read an .ipynb file."""
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:

@@ -27,12 +27,8 @@ def run(
     """Execute a chapter and return it with its outputs, and the seconds, rounded to a tenth.
 
     The kernel is one of `python`, whatever kernels are installed, and works in the notebook's
-    folder, or in `folder`.
-
-    `environment` adds to the process's own; COURSE_FAST and COURSE_RENDER come from it alone.
-
-    Raises:
-        UserError: a cell failed, or the kernel died.
+    folder, or in `folder`. `environment` adds to the process's own; COURSE_FAST and COURSE_RENDER
+    come from it alone. A cell that fails is a UserError.
     """
 
     class Kernel(AsyncKernelManager):
@@ -71,11 +67,7 @@ def run(
 def rendered(
     chapter: Chapter, environment: dict[str, str]
 ) -> tuple[NotebookNode, float, dict[str, dict[str, Any]]]:
-    """As `run`, but as a render, whose claims must hold; and the numbers that it recorded.
-
-    Raises:
-        UserError: a cell failed, or the kernel died.
-    """
+    """As `run`, but as a render, whose claims must hold; and the numbers that it recorded."""
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results.json"
         variables = {"COURSE_RENDER": "1", "COURSE_RESULTS": str(results)}

@@ -47,11 +47,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
 
 
 def fill(text: str, results: dict[str, dict[str, Any]]) -> str:
-    """The text with its markers filled; a number that is not recorded becomes UNKNOWN.
-
-    Raises:
-        UserError: a marker names an unknown format.
-    """
+    """The text with its markers filled; a number that is not recorded becomes UNKNOWN."""
 
     def replacement(match: re.Match[str]) -> str:
         if match["format"] not in FORMATS:

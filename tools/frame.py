@@ -3,11 +3,10 @@
     python -m tools.frame           write
     python -m tools.frame --check   change nothing; exit status 1 if something would change
 
-That is: badges, set-up cells, addresses of the glossary, the glossary's "First used in" lines,
-the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the .ipynb, whose
-source is the .py beside it.
-Outputs that are stored in the .ipynb stay with their cells. An .ipynb in which somebody worked,
-a learner with answers say, is never written over. The address in CITATION.cff follows too.
+That is: badges, set-up cells, addresses of the glossary and in CITATION.cff, the glossary's "First
+used in" lines, the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the
+.ipynb, whose source is the .py beside it. Outputs that are stored in the .ipynb stay with their
+cells. An .ipynb in which somebody worked, a learner with answers say, is never written over.
 """
 
 import argparse
@@ -43,11 +42,10 @@ SHORT_LINK = "](@"
 OWN_LINK = re.compile(
     r"\]\((?:\.\./|https://github\.com/[^)\s]+?/blob/[^)\s]+?/)(?=(?:book|examples|helpers)/)"
 )
-README_BADGE = re.compile(r"<!-- colab:(\w+) -->(?:\[!\[.*?\]\(.*?\)\]\(.*?\))?")
 CITED = re.compile(r"^repository-code:.*$", re.MULTILINE)
-# The same without a picture, for a page that is read without a network.
-COLAB_LINK = re.compile(r"<!-- open:(\w+) -->(?:\[.*?\]\(.*?\))?")
-COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
+# On a page: a badge or, for one that is read without a network, words; and what is there already.
+COLAB_LINK = re.compile(r"<!-- (colab|open):(\w+) -->(?:\[(?:!\[.*?\]\(.*?\)|.*?)\]\(.*?\))?")
+COLAB_BADGE = "![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)"
 TERM = re.compile(r"^### (?P<name>.+)\n(?P<said>(?:(?!#{2,3} ).*\n?)*)", re.MULTILINE)
 TITLE = re.compile(r"^# # (?:(\d+)\. )?(.*)$", re.MULTILINE)
 FIRST_USED = re.compile(r"^First used in \[.*$", re.MULTILINE)
@@ -145,27 +143,18 @@ def setup_cell(notebook: NotebookNode, course: Course) -> str:
 
 
 def framed_page(text: str, course: Course) -> str:
-    """A page with its Colab badges and links, behind each <!-- colab:NAME --> or open:NAME."""
-
-    def badge(match: re.Match[str]) -> str:
-        link = colab(f"notebooks/{match[1]}", course)
-        return f"<!-- colab:{match[1]} -->[![Open in Colab]({COLAB_IMAGE})]({link})"
+    """A page with its links to Colab, behind each <!-- colab:NAME --> or open:NAME."""
 
     def link(match: re.Match[str]) -> str:
-        return (
-            f"{match[0].partition('[')[0]}[Open in Colab]({colab(f'notebooks/{match[1]}', course)})"
-        )
+        said = COLAB_BADGE if match[1] == "colab" else "Open in Colab"
+        address = colab(f"notebooks/{match[2]}", course)
+        return f"<!-- {match[1]}:{match[2]} -->[{said}]({address})"
 
-    return COLAB_LINK.sub(link, README_BADGE.sub(badge, text))
+    return COLAB_LINK.sub(link, text)
 
 
 def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
-    """The texts that the .py and the .ipynb of a chapter should have.
-
-    Raises:
-        UserError: the chapter has no .py, or no place for badges and set-up cell, or somebody
-            worked in the .ipynb.
-    """
+    """The texts that the .py and the .ipynb of a chapter should have."""
     if not chapter.pair.exists():
         raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
     notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)

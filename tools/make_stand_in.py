@@ -7,26 +7,22 @@ the same picture whenever it is asked, in any order.
 Run from the project's root:  python -m tools.make_stand_in
 """
 
-from __future__ import annotations
-
 import io
 import math
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.data.load import SAMPLE
+from helpers.files import write_atomically
 
 SOURCE = "a drawn stand-in for CIFAR-10 (not photographs)"
 OUTPUT = SAMPLE / "cifar10_stand_in.npz"
-CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
 TRAIN_PER_CLASS = 400
 TEST_PER_CLASS = 100
 SEED = 20240502
@@ -64,21 +60,6 @@ WALLS: tuple[Colour, ...] = (
 )  # fmt: skip
 FLOORS: tuple[Colour, ...] = ((140, 100, 65), (110, 85, 75), (165, 150, 135), (90, 90, 105))
 
-# How often a class is seen before each background: sky, sea, grass, road, indoor.
-SCENES = ("sky", "sea", "grass", "road", "indoor")
-SCENE_WEIGHTS: dict[str, tuple[int, ...]] = {
-    "airplane": (6, 1, 2, 2, 1),
-    "automobile": (1, 1, 2, 5, 2),
-    "bird": (4, 2, 4, 1, 1),
-    "cat": (1, 1, 3, 2, 5),
-    "deer": (1, 1, 6, 2, 1),
-    "dog": (1, 1, 4, 2, 4),
-    "frog": (1, 3, 4, 2, 2),
-    "horse": (1, 1, 6, 2, 1),
-    "ship": (2, 7, 1, 1, 1),
-    "truck": (1, 1, 2, 6, 1),
-}
-
 
 def shade(colour: Colour, factor: float) -> Colour:
     """A darker (factor below 1) or a lighter (above 1) version of a colour."""
@@ -109,10 +90,7 @@ class Brush:
 
     def place(self, point: Point) -> Point:
         x, y = point
-        return (
-            self.x0 + self.xx * x + self.xy * y,
-            self.y0 + self.yx * x + self.yy * y,
-        )
+        return self.x0 + self.xx * x + self.xy * y, self.y0 + self.yx * x + self.yy * y
 
     def polygon(self, points: Sequence[Point], colour: Colour) -> None:
         self.draw.polygon([self.place(p) for p in points], fill=colour)
@@ -125,12 +103,9 @@ class Brush:
     ) -> None:
         """An ellipse around (x, y), turned by `turn` degrees."""
         cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        points: list[Point] = []
-        for k in range(28):
-            a = 2 * math.pi * k / 28
-            u, v = rx * math.cos(a), ry * math.sin(a)
-            points.append((x + u * cos - v * sin, y + u * sin + v * cos))
-        self.polygon(points, colour)
+        angles = [2 * math.pi * k / 28 for k in range(28)]
+        ring = [(rx * math.cos(a), ry * math.sin(a)) for a in angles]
+        self.polygon([(x + u * cos - v * sin, y + u * sin + v * cos) for u, v in ring], colour)
 
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
         placed = [self.place(p) for p in points]
@@ -366,17 +341,19 @@ def frog(b: Brush, r: Random, paint: Colour, second: Colour) -> None:
 
 
 Painter = Callable[[Brush, Random, Colour, Colour], None]
-PAINTERS: dict[str, tuple[Painter, float]] = {  # the painter and its largest tilt in degrees
-    "airplane": (airplane, 30),
-    "automobile": (automobile, 10),
-    "bird": (bird, 18),
-    "cat": (cat, 16),
-    "deer": (deer, 8),
-    "dog": (dog, 16),
-    "frog": (frog, 12),
-    "horse": (horse, 8),
-    "ship": (ship, 9),
-    "truck": (truck, 8),
+SCENES = ("sky", "sea", "grass", "road", "indoor")
+# The painter, its largest tilt in degrees, and how often the class is seen before each scene.
+CLASSES: dict[str, tuple[Painter, float, tuple[int, ...]]] = {
+    "airplane": (airplane, 30, (6, 1, 2, 2, 1)),
+    "automobile": (automobile, 10, (1, 1, 2, 5, 2)),
+    "bird": (bird, 18, (4, 2, 4, 1, 1)),
+    "cat": (cat, 16, (1, 1, 3, 2, 5)),
+    "deer": (deer, 8, (1, 1, 6, 2, 1)),
+    "dog": (dog, 16, (1, 1, 4, 2, 4)),
+    "frog": (frog, 12, (1, 3, 4, 2, 2)),
+    "horse": (horse, 8, (1, 1, 6, 2, 1)),
+    "ship": (ship, 9, (2, 7, 1, 1, 1)),
+    "truck": (truck, 8, (1, 1, 2, 6, 1)),
 }
 
 
@@ -449,15 +426,14 @@ def occlude(canvas: Image.Image, r: Random) -> None:
 
 def draw(label: int, index: int) -> np.ndarray:
     """Draw picture number `index` of class number `label`: 32x32x3, uint8."""
-    name = CLASSES[label]
+    name, (painter, tilt, weights) = list(CLASSES.items())[label]
     r = Random(f"stand-in/{name}/{index}")
     canvas = Image.new("RGB", (SIZE * OVER, SIZE * OVER))
-    scene = r.choices(SCENES, SCENE_WEIGHTS[name])[0]
+    scene = r.choices(SCENES, weights)[0]
     around = background(canvas, r, scene)
     paints = EARTHY if name in ANIMALS and r.random() < 0.6 else PAINTS
     paint = r.choice([p for p in paints if far_apart(p, around)])
     second = r.choice([p for p in paints if far_apart(p, paint)])
-    painter, tilt = PAINTERS[name]
     painter(Brush(canvas, r, tilt), r, paint, second)
     occlude(canvas, r)
 
@@ -491,18 +467,17 @@ def make_arrays() -> dict[str, np.ndarray]:
 
 def save(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Write a well-compressed .npz in one step: the whole file is there or none of it."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for key, array in arrays.items():
-            member = io.BytesIO()
-            np.save(member, array, allow_pickle=False)
-            # A ZipInfo without a date is dated 1980, so equal arrays give equal bytes.
-            info = zipfile.ZipInfo(f"{key}.npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, member.getvalue(), compresslevel=9)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+
+    def pack(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for key, array in arrays.items():
+                member = io.BytesIO()
+                np.save(member, array, allow_pickle=False)
+                # A ZipInfo without a date is dated 1980, so equal arrays give equal bytes.
+                info = zipfile.ZipInfo(f"{key}.npy")
+                archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
+
+    write_atomically(path, pack)
 
 
 if __name__ == "__main__":

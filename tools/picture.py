@@ -29,11 +29,8 @@ def draw_answers(axis: Axes, probabilities: torch.Tensor, classes: tuple[str, ..
     axis.barh(range(3), [1] * 3, color="0.93")
     axis.barh(range(3), top.values, color=[COLOURS[2], "0.75", "0.75"])
     for row, (share, index) in enumerate(zip(*top, strict=True)):
-        look: dict[str, Any] = {
-            "va": "center",
-            "fontsize": 9,
-            "fontweight": "normal" if row else "bold",
-        }
+        weight = "normal" if row else "bold"
+        look: dict[str, Any] = {"va": "center", "fontsize": 9, "fontweight": weight}
         axis.text(0.03, row, classes[index], **look)
         axis.text(0.97, row, f"{100 * share:.0f} %", ha="right", **look)
     axis.set(xlim=(0, 1), ylim=(2.5, -0.5))

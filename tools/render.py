@@ -12,9 +12,7 @@ versions, on what.
 import argparse
 import hashlib
 import os
-import re
 from datetime import date
-from pathlib import Path
 
 import torch
 from nbformat import NotebookNode
@@ -36,15 +34,13 @@ from tools.course import (
 )
 from tools.execute import complaints, rendered
 
-IMPORT = re.compile(r"^\s*(?:from|import) (helpers[\w.]*)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
-
 
 def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str, str | int]:
-    """What a chapter's numbers depend on: date, code with the helpers it uses, data, machine."""
-    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    """What a chapter's numbers depend on: date, its code and the helpers', data, machine."""
     total = hashlib.sha256(code_digest(notebook).encode())
-    for path in used_helpers(code, course.root):
+    for path in sorted(course.root.glob("helpers/**/*.py")):
         total.update(path.read_bytes())
+    code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     data = {name: load(name, mode=mode).identity() for name in DATASET_NAMES if f'"{name}"' in code}
     return {
         "date": date.today().isoformat(),
@@ -54,21 +50,6 @@ def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str
         "threads": torch.get_num_threads(),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
     }
-
-
-def used_helpers(code: str, root: Path) -> list[Path]:
-    """The files of helpers/ that this code imports, and those that they import."""
-    found: set[Path] = set()
-    todo = [code]
-    while todo:
-        for start, names in IMPORT.findall(todo.pop()):
-            where = root / start.replace(".", "/")
-            parts = [where.with_suffix(".py"), where / "__init__.py"]
-            parts += [where / f"{name}.py" for name in re.findall(r"\w+", names)]
-            new = {p for p in parts if p.is_file() and "exercises" not in p.parts} - found
-            found |= new
-            todo += [path.read_text(encoding="utf-8") for path in new]
-    return sorted(found)
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:

@@ -12,12 +12,9 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from functools import partial
 from pathlib import Path
-from typing import IO
 
 from helpers.errors import UserError
-from helpers.files import write_atomically
 from tools.course import ROOT, run_tool
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
@@ -37,20 +34,12 @@ def is_there(folder: Path = FOLDER) -> bool:
     return all(p.is_file() and _digest(p.read_bytes()) == digest for p, digest in paths)
 
 
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
-
-
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 def fetch(folder: Path = FOLDER) -> None:
-    """Put the files into `folder`.
-
-    Raises:
-        UserError: npm is missing or got nothing, or a file is not the one that is wanted.
-    """
+    """Put the files into `folder`."""
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("npm, which comes with Node.js, is not installed; the live page needs it")
@@ -64,14 +53,14 @@ def fetch(folder: Path = FOLDER) -> None:
         if done.returncode or packed is None:
             said = " ".join(done.stderr.split()) or "is there a network?"
             raise UserError(f"npm could not fetch {PACKAGE} {VERSION}: {said}")
+        folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(packed) as archive:
             for name, digest in FILES.items():
                 member = archive.extractfile(f"package/dist/{name}")
                 content = member.read() if member else b""
                 if _digest(content) != digest:
                     raise UserError(f"{name} of {PACKAGE} {VERSION} is not the file expected")
-                folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / name, partial(_write, content))
+                (folder / name).write_bytes(content)
 
 
 def main() -> int:
