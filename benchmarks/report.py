@@ -48,17 +48,14 @@ def peak(results: Results) -> Table:
 
 def accuracy(results: Results) -> Table:
     """Seconds to every goal, how often it was reached, and what the whole trainings give."""
-    goals = list(results["accuracy"]["goals"].values())
-    rows = [
-        (
-            *(f"{goal['dataset']}, {100 * goal['accuracy']:g} %", WAYS[name][0]),
-            *(str(each["epochs"]), f"{each['reached']} of {each['runs']}"),
-            *(spread(each[key], "{:,.1f}") for key in ("seconds_to_goal", "total_seconds")),
-            mean_and_std(each["test_accuracy"]),
-        )
-        for goal in goals
-        for name, each in goal["contestants"].items()
-    ]
+    goals, rows = list(results["accuracy"]["goals"].values()), []
+    for goal in goals:
+        for name, each in goal["contestants"].items():
+            what = f"{goal['dataset']}, {100 * goal['accuracy']:g} %", WAYS[name][0]
+            counts = str(each["epochs"]), f"{each['reached']} of {each['runs']}"
+            keys = ("seconds_to_goal", "total_seconds")
+            seconds = [spread(each[key], "{:,.1f}") for key in keys]
+            rows.append((*what, *counts, *seconds, mean_and_std(each["test_accuracy"])))
     header = ("goal on validation", "training", "epochs", "reached", "seconds to the goal")
     header += ("seconds in all", "test accuracy")
     note = "Seconds to the goal are of the trainings that reached it. Test accuracy: mean ± "

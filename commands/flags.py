@@ -43,18 +43,17 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
-def path(text: str) -> str:
-    """A path that was typed: absolute, so that it means the same from another folder."""
+def out_path(text: str) -> str:
+    """A path that was typed, short, as for showing."""
     try:
-        return os.path.abspath(user_path(text, "path"))
+        return str(user_path(text, "path"))
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def out_path(text: str) -> str:
-    """As `path`, but kept short for showing."""
-    path(text)
-    return str(user_path(text, "path"))
+def path(text: str) -> str:
+    """The same, absolute: it means the same from another folder."""
+    return os.path.abspath(out_path(text))
 
 
 def run_path(text: str) -> str:

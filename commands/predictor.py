@@ -73,10 +73,7 @@ class Predictor:
         """The `top` most probable classes of each image, best first; fewer if there are fewer."""
         values, labels = self.probabilities(images).sort(dim=1, descending=True, stable=True)
         rows = zip(values[:, :top].tolist(), labels[:, :top].tolist(), strict=True)
-        return [
-            [Guess(self.classes[n], p) for p, n in zip(row, index, strict=True)]
-            for row, index in rows
-        ]
+        return [[Guess(self.classes[n], p) for p, n in zip(*row, strict=True)] for row in rows]
 
 
 def load_predictor(path: Path, device: torch.device | str | None = None) -> Predictor:
@@ -93,14 +90,10 @@ def load_predictor(path: Path, device: torch.device | str | None = None) -> Pred
     if problem:
         raise RunError(f"{printable(path)} is not a checkpoint that can be used: {problem}")
     device = torch.device(device) if device is not None else best_device()
-    return Predictor(
-        model=_model(content, path).to(device).eval(),
-        image_shape=tuple(content["image_shape"]),
-        classes=tuple(content["classes"]),
-        mean=tuple(map(float, content["mean"])),
-        std=tuple(map(float, content["std"])),
-        device=device,
-    )
+    shape, classes = tuple(content["image_shape"]), tuple(content["classes"])
+    mean, std = (tuple(map(float, content[key])) for key in ("mean", "std"))
+    model = _model(content, path).to(device).eval()
+    return Predictor(model, shape, classes, mean, std, device)
 
 
 def _problems(content: dict[str, Any]) -> Iterator[str]:
@@ -137,10 +130,8 @@ def _model(content: dict[str, Any], path: Path) -> nn.Module:
         model = build_model(content["model_name"], shape, classes, content["size"])
         model.load_state_dict(content["model"])
     except Exception as error:  # names and shapes that differ, or no tensors at all
-        raise RunError(
-            f"{printable(path)}: its weights do not fit the model it describes, "
-            f"{printable(described)[:80]}"
-        ) from error
+        said = "its weights do not fit the model it describes"
+        raise RunError(f"{printable(path)}: {said}, {printable(described)[:80]}") from error
     if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
         raise RunError(f"{printable(path)}: its weights are not finite numbers")
     return model

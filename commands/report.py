@@ -1,28 +1,18 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
-from commands.folder import RunFolder, versions
+from commands.folder import FIGURES, versions
 from commands.terminal import print_rows
-from helpers.data.batches import ImageData
 from helpers.models import count_parameters
-from helpers.recipes import TrainingConfig
-from helpers.training import History, Metrics
+from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, predict_logits
+
+if TYPE_CHECKING:
+    from commands.run import Run
 
 
-def make_result(
-    history: History,
-    test: Metrics,
-    model: nn.Module,
-    data: ImageData,
-    config: TrainingConfig,
-    device: torch.device,
-) -> dict[str, Any]:
+def make_result(run: "Run", history: History, test: Metrics) -> dict[str, Any]:
     """What result.json says; seconds and images per second are those of the epochs."""
     return {
         # Accuracies are ratios in 32 bits: seven digits of them mean something.
@@ -32,35 +22,33 @@ def make_result(
         "epochs": len(history),
         "seconds": round(history.seconds, 3),
         "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),
-        "parameters": count_parameters(model),
-        "data_source": data.source,
-        "device": str(device),
+        "parameters": count_parameters(run.model),
+        "data_source": run.data.source,
+        "device": str(run.device),
         "precision": history.precision,
-        "seed": config.seed,
+        "seed": run.config.seed,
         "versions": versions(),
     }
 
 
-def print_result(title: str, result: dict[str, Any], folder: RunFolder) -> None:
+def print_result(run: "Run", result: dict[str, Any]) -> None:
     """The result as a table on standard output."""
-    print_rows(
-        title,
-        {
-            "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
-            "best validation accuracy": f"{100 * result['best_val_accuracy']:.2f} %",
-            "parameters": f"{result['parameters']:,}",
-            "epochs": str(result["epochs"]),
-            "time": f"{result['seconds']:.1f} s",
-            "device, precision": f"{result['device']}, {result['precision']}",
-            "data": result["data_source"],
-            "run folder": str(folder.path),
-        },
-    )
+    rows = {
+        "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
+        "best validation accuracy": f"{100 * result['best_val_accuracy']:.2f} %",
+        "parameters": f"{result['parameters']:,}",
+        "epochs": str(result["epochs"]),
+        "time": f"{result['seconds']:.1f} s",
+        "device, precision": f"{result['device']}, {result['precision']}",
+        "data": result["data_source"],
+        "run folder": str(run.folder.path),
+    }
+    print_rows(run.title, rows)
 
 
-def chance_hint(result: dict[str, Any], data: ImageData) -> str:
+def chance_hint(run: "Run", result: dict[str, Any]) -> str:
     """A line for a model that has learned nothing; empty for others."""
-    largest = data.val.labels.bincount().max().item() / len(data.val)
+    largest = run.data.val.labels.bincount().max().item() / len(run.data.val)
     if result["best_val_accuracy"] > largest:
         return ""
     return (
@@ -69,15 +57,8 @@ def chance_hint(result: dict[str, Any], data: ImageData) -> str:
     )
 
 
-def draw_figures(
-    folder: RunFolder,
-    title: str,
-    history: History,
-    logits: Tensor,
-    labels: Tensor,
-    classes: Sequence[str],
-) -> None:
-    """curves.png and confusion.png in the run folder."""
+def draw_figures(run: "Run", history: History) -> None:
+    """curves.png and confusion.png in the folder of a run whose model has its best weights."""
     import matplotlib
 
     matplotlib.use("Agg")  # files only: no window, and no screen needed
@@ -87,12 +68,13 @@ def draw_figures(
     from helpers.plots import plot_confusion, plot_histories, use_style
 
     use_style()
+    batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
+    logits, labels = predict_logits(run.model.to(run.device), batches, history.precision)
+    answers, title = logits.argmax(dim=1), run.title
     with plt.rc_context({"text.parse_math": False}):  # the name of a class may hold a $
-        figures = {
-            "curves.png": plot_histories({"validation": history}, title),
-            "confusion.png": plot_confusion(labels, logits.argmax(dim=1), classes, title),
-        }
-    for name, figure in figures.items():
+        curves = plot_histories({"validation": history}, title)
+        figures = curves, plot_confusion(labels, answers, run.data.classes, title)
+    for name, figure in zip(FIGURES, figures, strict=True):
         save = partial(figure.savefig, format="png", dpi=120, bbox_inches="tight")
-        write_atomically(folder.path / name, save)
+        write_atomically(run.folder.path / name, save)
         plt.close(figure)

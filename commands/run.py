@@ -28,14 +28,12 @@ from helpers.models import build_model, count_parameters
 from helpers.recipes import TrainingConfig, with_epochs
 from helpers.speed import settle_precision
 from helpers.training import (
-    EVALUATION_BATCH_SIZE,
     History,
     Metrics,
     best_device,
     check_image_sizes,
     make_optimizer,
     make_scheduler,
-    predict_logits,
     restore,
     train_epoch,
     training_batches,
@@ -396,12 +394,12 @@ def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
             f"(--lr {run.config.lr / 10:g}) or a warm-up (--scheduler cosine --warmup-epochs 1)"
         )
     history.load_best(run.model)
-    result = report.make_result(history, measure(), run.model, run.data, run.config, run.device)
+    result = report.make_result(run, history, measure())
     if processes.is_main():
         write_json(run.folder.path / RESULT, result)  # before anything that may go wrong
         if run.flags.plot:
             draw(run, history)
-        if hint := report.chance_hint(result, run.data):
+        if hint := report.chance_hint(run, result):
             terminal.say(hint)
     return result
 
@@ -409,9 +407,7 @@ def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
 def draw(run: Run, history: History) -> None:
     """The figures of a run, whose model has its best weights; they can fail, the run cannot."""
     try:
-        batches = run.data.batches("test", EVALUATION_BATCH_SIZE)
-        logits, labels = predict_logits(run.model.to(run.device), batches, history.precision)
-        report.draw_figures(run.folder, run.title, history, logits, labels, run.data.classes)
+        report.draw_figures(run, history)
     except Exception as error:  # fonts, backends, names with formulas in them, a full disk
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         terminal.say(f"warning: the figures could not be drawn ({reason}); all else is saved")
@@ -422,7 +418,7 @@ def finish(run: Run, result: dict[str, Any]) -> None:
     if processes.is_main() and run.flags.json:
         terminal.print_json(result | {"run_folder": str(run.folder.path)})
     elif processes.is_main() and not run.flags.quiet:
-        report.print_result(run.title, result, run.folder)
+        report.print_result(run, result)
 
 
 def _plain_warning(message: Warning | str, *_details: object, **_more: object) -> None:

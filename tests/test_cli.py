@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from commands import terminal
 from commands.flags import TRAINING, make_parser, read_flags
 from commands.folder import RunFolder, load_checkpoint
 from commands.report import draw_figures
+from helpers.data import load
 from helpers.errors import UserError
 from helpers.recipes import OPTIMIZERS, SCHEDULERS
 from helpers.speed import PRECISIONS
@@ -92,11 +95,15 @@ def test_a_terminal_has_one_bar_an_epoch(tiny, tmp_path, capsys, monkeypatch):
     assert "epoch 1/2: 100%" in shown and "epoch 2/2: 100%" in shown and "val_accuracy" in shown
 
 
-def test_names_with_dollars_are_drawn_as_they_are(tmp_path):
+def test_names_with_dollars_are_drawn_as_they_are(tiny_folder, tmp_path):
     history = History()
     history.add(dict.fromkeys(COLUMNS, 0.5) | {"epoch": 1}, torch.nn.Linear(1, 1))
-    said = "on $\\frac$", history, torch.eye(2), torch.arange(2), ("$\\frac$", "b$")
-    draw_figures(RunFolder(tmp_path), *said)
+    images = load("mnist", tiny_folder, "full")
+    images = replace(images, classes=("$\\frac$", "b$", *images.classes[2:]))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    said = SimpleNamespace(title="on $\\frac$", data=images, model=model, device="cpu")
+    said.folder = RunFolder(tmp_path)
+    draw_figures(said, history)
     assert files(tmp_path) == {"curves.png", "confusion.png"}
 
 
