@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import accuracy
+from benchmarks import accuracy, minutes
 from benchmarks.measure import ProcessError, setting, tell
 from benchmarks.report import filled, markdown, tables
 from benchmarks.speed import MEASURE
@@ -24,7 +24,7 @@ from helpers.training import best_device
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
-PARTS = ("throughput", "peak", "accuracy")
+PARTS = ("throughput", "peak", "accuracy", "minutes")
 
 
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
 
 
 def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> None:
-    """Measure what is wanted; write each part, and in the accuracy part each training, when it is
-    done. The results keep the rest.
+    """Measure what is wanted; write each part, and where a part trains to the end each training,
+    when it is done. The results keep the rest.
     """
     goals = [goal for goal in profile.goals if options.goal in (None, goal.accuracy)]
     if not goals:
@@ -84,6 +84,11 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
             seeds, known = options.repetitions or profile.seeds, results.setdefault(part, {})
             for goal, found in accuracy.measure(profile, goals, datasets, device, seeds):
                 known.setdefault("goals", {})[str(goal)] = found
+                write(options.out, results)
+        elif part == "minutes":
+            about = {"setting": setting(profile.name, 1, device)}
+            for found in minutes.measure(profile, datasets):
+                results[part] = about | found
                 write(options.out, results)
         else:
             count = options.repetitions or profile.repetitions

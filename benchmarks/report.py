@@ -5,13 +5,18 @@ from typing import Any
 from benchmarks.speed import BASELINE, WAYS
 
 OPENING, CLOSING = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+MINUTES = {
+    "usual": "usual loop, fast CNN, Adam",
+    "fit": "this course: fit, fast CNN",
+    "muon": "benchmarks.muon",
+}
 Results = dict[str, Any]
 Table = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]  # title, note, header, rows
 
 
 def tables(results: Results) -> list[Table]:
     """The tables of the parts that were measured."""
-    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy}
+    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy, "minutes": minutes}
     return [make(results) for part, make in makers.items() if part in results]
 
 
@@ -62,6 +67,31 @@ def accuracy(results: Results) -> Table:
     note += "standard deviation over the seeds, with the weights that were best on validation. "
     note += " ".join(dict.fromkeys(machine(goal, goals) for goal in goals))
     return "Time to accuracy", note, header, rows
+
+
+def minutes(results: Results) -> Table:
+    """What whole trainings of several lengths take and give; of the usual loop, every epoch."""
+    part, rows = results["minutes"], []
+    for run in part["runs"]:
+        moments = list(zip(run["seconds"], run["val_accuracy"], strict=True))
+        if run["contestant"] != "usual":
+            moments = moments[-1:]
+        for number, (seconds, val_accuracy) in enumerate(moments, start=1):
+            test = run["test_accuracy"]
+            rows.append(
+                (
+                    *(MINUTES[run["contestant"]], run["precision"]),
+                    str(number if test is None else run["epochs"]),
+                    *(f"{seconds:,.0f}", f"{100 * val_accuracy:.2f} %"),
+                    "–" if test is None else f"{100 * test:.2f} %",
+                )
+            )
+    where = part["setting"]
+    note = f"One seed; {where['cpu']}, {where['threads']} of {where['cores']} cores, PyTorch "
+    note += f"{where['versions']['torch']}, {where['profile']} profile. {part['dataset']}. "
+    note += f"Data: {part['source']}."
+    header = ("training", "precision", "epochs", "seconds", "validation accuracy", "test accuracy")
+    return "Accuracy after minutes", note, header, rows
 
 
 def machine(part: Results, entries: list[Results] | None = None) -> str:

@@ -1,7 +1,7 @@
 """What is measured: the models, the trainings, and how much of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -86,7 +86,8 @@ class Profile:
 
     `images`: for each model the training images of a timed epoch, at most; about a second's work,
     since shorter times are unsteady. `seeds`: trainings for every goal; the usual loop has one.
-    `accuracy_images`: how many images a split has there, at most.
+    `accuracy_images`: how many images a split has there and in the minutes part, at most.
+    `lengths`: of the minutes part, the epochs of the trainings of each contestant.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Profile:
     datasets: tuple[str, ...] = ("mnist", "cifar10")
     matrix_sizes: tuple[int, ...] = (1024, 2048, 4096)
     accuracy_images: int | None = None
+    lengths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 FULL = Profile(
@@ -112,6 +114,7 @@ FULL = Profile(
         Goal("mnist", 0.995, epochs=5, size="middle"),
     ),
     seeds=3,
+    lengths={"fit": (2, 6, 11, 14), "muon": (1, 3, 8, 15), "usual": (5,)},
 )
 QUICK = Profile(
     "quick",
@@ -121,4 +124,5 @@ QUICK = Profile(
     matrix_sizes=(1024,),
     goals=(Goal("cifar10", 0.3, epochs=5, size="small", usual_epochs=1),),
     accuracy_images=2048,
+    lengths={"fit": (1, 2), "muon": (1,), "usual": (1,)},
 )

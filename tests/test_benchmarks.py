@@ -1,6 +1,7 @@
 """The benchmarks measure what they say; no test looks at a clock."""
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, muon, speed, usual
+from benchmarks import accuracy, minutes, muon, speed, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
@@ -31,7 +32,8 @@ CPU = torch.device("cpu")
 EASY = Goal("mnist", 0.0, epochs=2, size="small", usual_epochs=2)
 IMPOSSIBLE = Goal("mnist", 1.0, epochs=1, size="small")
 IMAGES = {"linear": 48, "CNN small": 32}
-TINY = Profile("tiny", 1, IMAGES, (EASY, IMPOSSIBLE), 2, ("mnist",), (16, 32), 64)
+LENGTHS = {"fit": (1, 5), "muon": (1,), "usual": (2,)}
+TINY = Profile("tiny", 1, IMAGES, (EASY, IMPOSSIBLE), 2, ("mnist",), (16, 32), 64, LENGTHS)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +156,8 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "new" / "results.json"
     with pytest.MonkeyPatch.context() as patch:
         # Processes take seconds to start: here they are this one.
-        patch.setattr(accuracy, "in_fresh_process", lambda function, *a: function(*a))
+        for part in (accuracy, minutes):
+            patch.setattr(part, "in_fresh_process", lambda function, *a: function(*a))
         patch.setattr(warnings, "showwarning", warnings.showwarning)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*multi-threaded.*fork.*")  # Python 3.12, workers
@@ -164,7 +167,7 @@ def whole(tmp_path_factory):
 
 def test_a_run_writes_what_it_promises(whole):
     results = read(whole)
-    assert tuple(results) == PARTS and len(tables(results)) == 3
+    assert tuple(results) == PARTS and len(tables(results)) == 4
     for each in results["throughput"]["comparisons"]:
         assert each["images"] == IMAGES[each["model"]]
         for numbers in (each["images_per_second"], each["ratio"]):
@@ -176,8 +179,21 @@ def test_a_run_writes_what_it_promises(whole):
     assert order == [("usual", 0, 1), ("fit", 0, 2), ("fit", 1, 2)]
     assert [run["test_accuracy"] is None for run in easy["runs"]] == [True, False, False]
     assert impossible["contestants"]["fit"]["reached"] == 0 and len(impossible["runs"]) == 2
+    lengths = [(run["contestant"], run["epochs"]) for run in results["minutes"]["runs"]]
+    assert lengths == [("fit", 1), ("fit", 5), ("muon", 1), ("usual", 2)]
+    # Of `fit` and Muon a line each, of the usual loop one for each epoch.
+    *whole, first, second = tables(results)[-1][-1]
+    assert [row[2] for row in whole] == ["1", "5", "1"] and (first[2], second[2]) == ("1", "2")
+    assert all(row[-1].endswith(" %") for row in whole) and first[-1] == second[-1] == "–"
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
+
+
+def test_the_last_epoch_sees_full_size_images_however_short_the_training():
+    for sizes, epochs in itertools.product([(16, 20, 24, 32), (16, 24, 32)], range(1, 16)):
+        config = replace(recipe("fastcnn", "cifar10"), warmup_epochs=0, epochs=epochs)
+        config = replace(config, image_sizes=minutes.last_sizes(sizes, epochs))
+        assert config.size_of_epoch[-1] == 32
 
 
 def instead_of_training(_, contestant, goal, seed, *arguments):

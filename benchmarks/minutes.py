@@ -1,0 +1,108 @@
+"""Accuracy after minutes: whole trainings of several lengths, each with a schedule of its own.
+
+`fit` and Muon (`benchmarks.muon`) are measured on the test split, once, with the weights after the
+last step: nothing is chosen. The usual loop has no schedule, so one training gives all its lengths.
+Every training runs in a process of its own, and its seconds are those of `benchmarks.accuracy`.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+
+from benchmarks import muon, usual
+from benchmarks.measure import ProcessError, in_fresh_process, tell
+from benchmarks.tasks import Datasets, Profile, Task
+from helpers.data.batches import ImageData
+from helpers.data.load import load
+from helpers.models import build_model
+from helpers.recipes import TrainingConfig, recipe, with_epochs
+from helpers.training import EVALUATION_BATCH_SIZE, best_device, evaluate, fit
+
+T = TypeVar("T")
+
+
+def last_sizes(sizes: Sequence[T], epochs: int) -> tuple[T, ...]:
+    """Growing image sizes for a training of so few `epochs` that not all of them have a turn.
+
+    The largest stay: a network that has never seen images of full size is poor at them.
+    """
+    return tuple(sizes[-epochs:])
+
+
+def train(name: str, epochs: int, dataset: str, images: int | None, mode: str) -> dict[str, Any]:
+    """Load at most so many images a split and train; `name`: usual, fit or muon.
+
+    Returns:
+        contestant, epochs, precision, seconds and val_accuracy (0 to 1; a list each, of moments of
+        the training), test_accuracy (None: not measured).
+    """
+    data = load(dataset, mode=mode)
+    data = replace(
+        data, **{name: getattr(data, name)[:images] for name in ("train", "val", "test")}
+    )
+    found = {"usual": _usual, "fit": _fit, "muon": _muon}[name](data, epochs, best_device())
+    return {"contestant": name, "epochs": epochs} | found
+
+
+def _usual(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
+    torch.manual_seed(0)
+    task = Task("FastCNN large", data, TrainingConfig(optimizer="adam", lr=1e-3), device)
+    started, moments = time.perf_counter(), []
+    for accuracy in itertools.islice(usual.val_accuracies(task), epochs):
+        moments.append((time.perf_counter() - started, accuracy))
+    return {"precision": "fp32", "test_accuracy": None} | _rounded(moments)
+
+
+def _fit(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
+    config = with_epochs(recipe("fastcnn", data.name), epochs)
+    config = replace(config, image_sizes=last_sizes(config.image_sizes, epochs))
+    started, moments = time.perf_counter(), []
+    model = build_model("fastcnn", data.image_shape, data.num_classes)
+
+    def note(state: dict[str, Any]) -> None:
+        moments.append((time.perf_counter() - started, state["rows"][-1]["val_accuracy"]))
+
+    precision = fit(model, data, config, device=device, progress=False, after_epoch=note).precision
+    test = evaluate(model, data.batches("test", EVALUATION_BATCH_SIZE), precision).accuracy
+    return {"precision": precision, "test_accuracy": round(test, 5)} | _rounded(moments)
+
+
+def _muon(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
+    settings = muon.Settings(epochs=epochs)
+    settings = replace(settings, image_sizes=last_sizes(settings.image_sizes, epochs))
+    found = muon.train(data, settings, device)
+    test = evaluate(found.pop("network"), data.batches("test", 500), found["precision"]).accuracy
+    return {"test_accuracy": round(test, 5)} | found
+
+
+def _rounded(moments: list[tuple[float, float]]) -> dict[str, list[float]]:
+    return {
+        "seconds": [round(seconds, 2) for seconds, _ in moments],
+        "val_accuracy": [round(accuracy, 5) for _, accuracy in moments],
+    }
+
+
+def measure(profile: Profile, datasets: Datasets) -> Iterator[dict[str, Any]]:
+    """All lengths of all contestants on the last of the data sets, once, with seed 0.
+
+    Yields:
+        after every training all that is known until then.
+    """
+    dataset = profile.datasets[-1]
+    data, runs = datasets[dataset], []
+    for name, lengths in profile.lengths.items():
+        for epochs in lengths:
+            what = f"minutes: {name}, {epochs} epochs"
+            tell(what)
+            mode = "sample" if data.is_sample else "full"
+            try:
+                runs.append(
+                    in_fresh_process(train, name, epochs, dataset, profile.accuracy_images, mode)
+                )
+            except ProcessError as error:
+                raise ProcessError(f"{what}: {error}; is there enough memory?") from error
+            yield {"dataset": data.title, "source": data.source, "runs": list(runs)}
