@@ -89,7 +89,7 @@ def make_parser(program: str, description: str, *, lightning: bool = False) -> P
     add, names = group.add_argument, ", ".join(DATASET_NAMES)
     add("--model", default="cnn", help=f"{', '.join(MODEL_NAMES)} (default: %(default)s)")
     text = f"of a cnn: {', '.join(CNN_BLOCKS)} (default: %(default)s)"
-    add("--size", default="small", help=text)
+    add("--size", default="middle", help=text)
     text = f"{names}, or a folder of images (default: %(default)s)"
     add("--dataset", type=dataset, default="mnist", help=text)
     add("--data-dir", type=path, metavar="DIR", help="where data sets are kept (default: data/)")
