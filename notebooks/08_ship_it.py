@@ -453,7 +453,7 @@ table = pd.DataFrame(rows, index=["kB", "accuracy (%)", "1000 images/s"]).T
 print(table.to_string(float_format="%.1f"))
 smaller = table["kB"]["photos"] / table["kB"]["photos_int8"]
 confirm(smaller > 2.5, "the int8 file of the photographs is less than half as large")
-for name in names:  # McNemar's test: the images on which exactly one of the two is right
+for name in names:  # McNemar's test: where exactly one of the two is right
     a, b = hits[name], hits[f"{name}_int8"]
     alone = [int((a & ~b).sum()), int((b & ~a).sum())]
     p = binomtest(alone[0], max(1, sum(alone))).pvalue
