@@ -492,11 +492,11 @@ for number, label in enumerate(("PyTorch", "onnxruntime", "onnxruntime int8")):
     style = {"marker": MARKERS[number], "color": COLOURS[number], "label": label}
     axes[0].plot(BATCHES, 1000 * times, **style)
     axes[1].plot(BATCHES, np.array(BATCHES) / times, **style)
+axes[0].set_yscale("log")
 for axis, name in zip(axes, ("latency (ms for a batch)", "throughput (images/s)")):
     axis.set(xscale="log", xlabel="images in a batch", ylabel=name)
     axis.set_xticks(BATCHES, [str(batch) for batch in BATCHES])
     axis.minorticks_off()
-axes[0].set_yscale("log")
 axes[0].yaxis.set_major_formatter("{x:g}")
 axes[1].set_ylim(bottom=0)
 axes[0].legend()
