@@ -170,7 +170,7 @@ order = leaves_list(tree)
 # %% [markdown]
 # **Think first**: the diagonal holds the right answers. Which two fields beside it will be largest? Which classes will end up far apart?
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two confusion matrices of ten classes of photographs with the per cent of each row. Left in the usual order, right sorted so that vehicles and animals stand together; the largest mistakes lie near the diagonal, most of all between cat and dog."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two confusion matrices of ten classes of photographs with the per cent of each row. Above in the usual order, below sorted so that vehicles and animals stand together; the largest mistakes lie near the diagonal, most of all between cat and dog."}}
 # @title Drawing: the confusion matrix, before and after sorting
 figure, axes = plt.subplots(2, 1, figsize=(6.2, 9.6))
 for axis, places in zip(axes, (np.arange(10), order)):
@@ -223,7 +223,7 @@ plt.show()
 # %% [markdown]
 # Look at each of them: is the model wrong, or the label? Some digits could be either. So the same list serves a second purpose: it **finds suspicious labels**. Sort images by the probability that the model gives to the label as written, and look at the lowest.
 #
-# Does that work? We can test it, because we can plant the errors ourselves. We change two in a hundred validation labels at random, sort, and look at as many images as we spoiled.
+# Does that work? We can test it, because we can plant the errors ourselves. We pick about two in a hundred validation images at random and change their labels. Then we sort, and look at as many images as we spoiled.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -237,7 +237,7 @@ print(f"{100 * spoiled[looked_at].float().mean():.1f} % of these are spoiled lab
 print(f"{100 * spoiled.float().mean():.1f} % would be, if we looked at random")
 
 # %% [markdown]
-# The model finds most of them. The rest of the list are honest labels of strange digits. That is why chapter 1's rule stays: *suspicious is not wrong*. A person looks and decides. And a warning: ask a model about images that it was **not** trained on. It has learned the wrong labels of its training images too, and finds them quite likely.
+# The model finds most of them. The rest of the list is honest labels of strange digits. That is why chapter 1's rule stays: *suspicious is not wrong*. A person looks and decides. Ours was an easy test: we added 3 to the label. People mix up digits that look alike, and such errors are harder to find. And a warning: ask a model about images that it was **not** trained on. It may have learned the wrong labels of its training images too, and then finds them quite likely.
 #
 # ## How sure is an accuracy?
 #
@@ -272,7 +272,7 @@ axis.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# Classes at the two ends surely differ. Neighbours in the list mostly do not: with other images their order could be another. Keep in mind that these are twenty intervals. At 95 %, about one of them misses its true value.
+# Classes at the two ends surely differ. Of neighbours in the list we mostly cannot say: with other images their order could be another. Keep in mind that these are twenty intervals. At 95 %, about one of them misses its true value.
 #
 # ## Do two models really differ?
 #
@@ -298,7 +298,7 @@ for share in (0.95, 0.87):
 print(f"McNemar: p = {mcnemar(a_right, b_right):.4f}")
 
 # %% [markdown]
-# The two intervals overlap, and yet the difference is real. A alone is right eight times and B alone never, and a coin hardly does that. Pairs see what intervals cannot.
+# The two intervals overlap, and yet chance hardly explains the difference. A alone is right eight times and B alone never: a coin rarely does that. Pairs see what intervals cannot.
 #
 # Now three real comparisons on the same validation digits. The third is between two CNNs that differ in nothing but their seed.
 #
@@ -324,7 +324,7 @@ for name, (a, b) in pairs.items():
     print(f"{name:25} {gap:5.1f} points apart, p = {mcnemar(a, b):.4f}")
 
 # %% [markdown]
-# A hundred images cannot show what thousands can. A large p-value does not say "equal". It says: *not enough images to tell*. A small one says that these two **trained models** differ. Whether the two **recipes** differ is another question: for that, train with several seeds, as chapters 3 and 4 do.
+# A hundred images cannot show what thousands can. (A p-value is never 0: 0.0000 means that it is below 0.00005.) A large p-value does not say "equal". It says: *not enough images to tell*. A small one says that these two **trained models** differ. Whether the two **recipes** differ is another question: for that, train with several seeds, as chapters 3 and 4 do.
 #
 # ## When it says 90 %
 #
@@ -434,7 +434,7 @@ plt.show()
 confirm(right[answered].float().mean() > right.float().mean(), "silence helps")
 
 # %% [markdown]
-# The right end of each curve is the plain accuracy. On its way to the left, the model keeps silent more and more often and is right more and more often. That the curve falls at all means that the model knows something about its own mistakes. The threshold was chosen on validation, so the test accuracy may lie a little above or below 95 %.
+# The right end of each curve is the plain accuracy. Further to the left, the model keeps silent more often, and is right more often. That the curve falls at all means that the model knows something about its own mistakes. The threshold was chosen on validation, so the test accuracy may lie a little above or below 95 %.
 
 # %% [markdown]
 # ## What does the answer depend on?
@@ -485,7 +485,7 @@ print("the slopes are the last layer's weights:", torch.allclose(slopes, row))
 # %% [markdown]
 # The last line is a bonus. In our CNN only global pooling and one linear layer follow the maps. So the weights of Grad-CAM are simply the class's row of that layer, up to a factor.
 #
-# A map can look convincing and mean nothing. So there is a test: draw the same maps for a network with **random weights**. It knows nothing. If its maps look the same, they show the image, and not what was learned.
+# A map can look convincing and mean nothing. So there is a test: draw the same maps for a network with **random weights**. It knows nothing. If its maps look the same, they show the image or the shape of the network, and not what was learned.
 #
 # **Think first**: which of the three will change least?
 
@@ -533,7 +533,7 @@ for name, method in methods.items():
     print(f"{name:9} {np.nanmean(agreements):5.2f}")
 
 # %% [markdown]
-# None of the three is a copy of the random one's map, so all of them show something that was learned. But saliency keeps part of its map even when the network knows nothing: pixels at strong edges have large slopes in almost any network. Take such a map as a hint, and then test the hint. Cover what it marks, and see whether the answer changes. That is what occlusion does.
+# None of the three is a copy of the random one's map, so all of them show something that was learned. But saliency keeps part of its map even when the network knows nothing. Pixels in the middle are seen by more filters than those at the border. So they have larger slopes in almost any network, whatever the photograph. Take such a map as a hint, and then test the hint. Cover what it marks, and see whether the answer changes. That is what occlusion does.
 #
 # ## Other worlds
 #
@@ -586,7 +586,7 @@ gap = (table["certainty"] - table["accuracy"])[5]
 confirm(gap > 20, "for inverted digits the certainty is far above the accuracy")
 
 # %% [markdown]
-# Compare the two columns. In its own world they agree. Elsewhere they may still be close, or be worlds apart, and nothing in the answer tells you which: **the model does not know that it has left home**. Inverted digits are nearly always misread, with a high certainty. A temperature that was fitted at home would not help.
+# Compare the two columns. In its own world they agree. Elsewhere they may still be close, or be worlds apart, and nothing in the answer tells you which: **the model does not know that it has left home**. Noisy and inverted digits are nearly always misread, with a high certainty. A temperature that was fitted at home would not help.
 #
 # What does? The training images can contain more than MNIST does. We turn, shift and resize half of them at random, train with the same number of images and steps, and repeat it with several seeds. The settings of the change were written down once and not tuned.
 
@@ -615,7 +615,7 @@ gain = table["mean", "half altered"] - table["mean", "plain"]
 confirm(gain["turned by 30°"] > 0, "turned digits in training help with turned digits")
 
 # %% [markdown]
-# Read the table by kind. *Turned* digits were rehearsed, so they are no other world any more, and there the gain is large. *Noisy*, *blurred* and *inverted* digits have little to do with turning. Nothing is promised there: a world that was not rehearsed may gain or lose. And for *other people's* digits, compare the difference of the means with the standard deviations. Three seeds cannot tell whether it helped. These digits differ in thickness and sharpness more than in angle, and nobody rehearsed that. Augmentation makes the home world larger. It does not remove the border.
+# Read the table by kind. *Turned* digits were nearly rehearsed: training turned them by up to 25°. So they are hardly another world any more, and there the gain is large. *Noisy*, *blurred* and *inverted* digits have little to do with turning. Nothing is promised there: a world that was not rehearsed may gain or lose. And for *other people's* digits, compare the difference of the means with the standard deviations. Three seeds cannot tell whether it helped. These digits differ in thickness and sharpness more than in angle, and nobody rehearsed that. Augmentation makes the home world larger. It does not remove the border.
 #
 # ## An attack in five lines (optional)
 #
@@ -665,7 +665,7 @@ axes[1].set_title("the change, magnified", fontsize=10)
 plt.show()
 
 # %% [markdown]
-# You see hardly any difference, and the network sees another class. It works because thousands of pixels push in the same direction at once. Noise of the same size, with random signs, does far less: its pushes cancel. So certainty says nothing against an opponent.
+# You see hardly any difference, and the network sees another class. It works because thousands of pixels push in the same direction at once. Noise of the same size, with random signs, does far less: its pushes cancel. In this picture the certainty has fallen, too. That is no protection: whoever repeats small steps can make the network surer of the wrong class than it was of the right one.
 #
 # ## What went wrong, and why
 #
@@ -708,7 +708,7 @@ record("mistakes.peeked", candidates=CANDIDATES, points=mean[-1])
 # %% [markdown]
 # One candidate, measured once: the mean error is about zero. Choose among many, and the winner is partly the luckiest. Its luck is in the score, and stays behind when new images come. The same happens with a validation split, which is why the score that *chose* is never the score that you *report*.
 #
-# **A temperature fitted on training images.** The model has seen them, so its answers there are better than they will ever be again.
+# **A temperature fitted on training images.** The model has seen them, so its answers there are better than they will ever be again. The fit then asks for *more* certainty, and may end at 0.25, the lowest temperature that we try.
 
 # %%
 known = cifar10.train[:5000]
@@ -892,7 +892,7 @@ grade("6.6", cheapest_threshold)
 #     return thresholds[costs.index(min(costs))].item()
 # ```
 #
-# A calibrated model needs no search: an answer with certainty $p$ costs $(1 - p)$ times `wrong` on average, so ask when that is more than `ask`. The threshold is 1 − `ask` / `wrong`. The check's model is too sure, so this formula alone fails. Fit a temperature first, and it works, too: think of what threshold it means for the certainties as they were.
+# A calibrated model needs no search: an answer with certainty $p$ costs $(1 - p)$ times `wrong` on average, so ask when that is more than `ask`. The threshold is 1 − `ask` / `wrong`. The check's model is too sure, so this formula alone fails. Fit a temperature first, and it works, too. See which share of the answers it keeps, and take the threshold on the old certainties that keeps as many.
 #
 # </details>
 #
@@ -941,7 +941,7 @@ grade("6.6", cheapest_threshold)
 # ❌ Not so: its weights come from a random number generator. There is nothing in it to learn from.
 #
 # </details>
-# <details name="quiz-6-3"><summary>B. The map mostly shows the image</summary>
+# <details name="quiz-6-3"><summary>B. The map mostly shows the image, or the shape of the network</summary>
 #
 # ✅ Yes: what does not depend on training cannot tell what training has found.
 #

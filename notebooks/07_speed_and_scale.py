@@ -165,13 +165,13 @@ for name, rate in peak.items():
     print(f"{name}: at most {rate / flop:.1f} images of the large CNN a second")
 
 # %% [markdown]
-# **bf16** (bfloat16) is a number format with 16 bits instead of 32: the same range, fewer digits. Many processors since 2020 and all recent GPUs have units for it. Where they are missing, or only half there, bf16 is no gain. So we measure, and never choose by name.
+# **bf16** (bfloat16) is a number format with 16 bits instead of 32: the same range, fewer digits. Many processors and GPUs made since 2020 have units for it; Colab's T4 is older and has none. Where they are missing, or only half there, bf16 is no gain. So we measure, and never choose by name.
 #
 # **Think first**: the usual training loop reaches which part of this limit? A half, a tenth, a hundredth?
 #
 # ## A ladder, one rung at a time
 #
-# We begin with the loop that most tutorials show, and change one thing at a time. The model is the large CNN of chapter 3, the optimizer Adam, the batch size 128. Only the last rungs touch the model and the images; all others give the same training, only sooner.
+# We begin with the loop that most tutorials show, and change one thing at a time. The model is the large CNN of chapter 3, the optimizer Adam, the batch size 128. Only the last rungs touch the model and the images; all others give the same training, up to rounding, only sooner.
 #
 # A stopwatch has rules of its own. The first steps are not counted: there memory is fetched and kernels are prepared. All rungs are built first, and then they take **turns**: a few steps of each, round after round. A machine that slows down slows all of them down. We take the **median** of the rounds and show the slowest and the fastest beside it.
 
@@ -310,7 +310,7 @@ ladder["channels last"] = step, batches
 # %% [markdown]
 # **Between two rungs, keep freed memory.** Every step needs the same large blocks of memory and frees them again. The C library gives such blocks back to the operating system, and the next step has to fetch them anew, 4 kB by 4 kB. `keep_freed_memory` asks the library not to. On a GPU, PyTorch keeps memory by itself.
 #
-# This holds for the whole process from then on, so it cannot take turns: we measure before and after. The rungs below all have it, the usual loop too.
+# This holds for the whole process from then on, so it cannot take turns: we measure once before and once after. A ratio close to 1 may then be chance. All rungs of the table are measured later, so all have it, the usual loop too.
 
 # %%
 before = in_turns({"channels last": (step, batches)}).median()
@@ -319,7 +319,7 @@ after = in_turns({"channels last": (step, batches)}).median()
 print(f"memory kept: {(after / before).item():.2f} times as fast")
 
 # %% [markdown]
-# **Rung 3, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries a step in float32 and one in bfloat16 and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
+# **Rung 3, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries steps in float32 and in bfloat16, on a CPU with 64 images, and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
 
 # %%
 model = new_large().to(device)
@@ -333,18 +333,21 @@ step = make_step(model, optimizer, trial.precision)
 ladder["best precision, fused"] = step, batches
 
 # %% [markdown]
-# **Rung 4, another order of layers.** In chapter 3 a block is convolution, batch norm, ReLU, max-pool. Put the pool right behind the convolution, and the other two have a quarter of the pixels to go through. `FastCNN` does that, and it has few channels where the maps are large and many where they are small.
+# **Rung 4, another order of layers.** In chapter 3 a block is convolution, batch norm, ReLU, max-pool. Put the pool right behind the convolution, and the other two have a quarter of the pixels to go through. `FastCNN` does that, and it has few channels where the maps are large and many where they are small. We count its operations, too.
 
 # %%
 fast = build_model("fastcnn", cifar10.image_shape, cifar10.num_classes, "large").to(
     device
 )
+with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    fast(images.to(device))
+print(f"forward {counter.get_total_flops() / 32 / 1e6:.1f} MFLOP an image")
 precision = choose_precision(fast, next(iter(batches))).precision
 fast_step = make_step(fast, torch.optim.Adam(fast.parameters(), fused=True), precision)
 ladder["fast CNN, pool first"] = fast_step, batches
 
 # %% [markdown]
-# This is another model, so [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) say little by themselves: a smaller model is faster, too, and learns less. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
+# This is another model, so [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) say little by themselves. It is even a larger one, which needs more operations for an image than the large CNN. It may be slower and still learn more in a second. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
 #
 # **Rung 5, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*[progressive resizing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#progressive-resizing)*).
 
@@ -391,7 +394,7 @@ axis.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# A range that includes the number of the rung above is no result: that rung gave nothing here that we could see. On another machine it may.
+# A range that includes the number of the rung above is no result: that rung gave nothing here that we could see. On another machine it may. The fast CNN gets through fewer images than the rung above it, because each needs more operations. Small images make up for that.
 #
 # Growing images train at all four sizes, each for a quarter of the epochs. The speed of the whole run is then the *harmonic* mean of the four: equal numbers of images take unequal times.
 
@@ -419,7 +422,7 @@ confirm(
 )
 
 # %% [markdown]
-# The rest of the limit goes to work that is no multiplication: batch norm, ReLU and pooling read and write much memory and compute little.
+# Each is compared with the limit of its own precision. The rest has two causes. Batch norm, ReLU and pooling read and write much memory and compute little. And not every convolution suits the machine as well as the one of our best case: the first has only 3 channels.
 #
 # ## Where do the seconds go?
 #
@@ -579,17 +582,17 @@ confirm(
 )
 
 # %% [markdown]
-# While the images are small, the accuracy on full-size validation images is poor: the network has never seen objects so large. It jumps when the size does. What counts is the end, when the schedule has brought the learning rate down.
+# While the images are small, the accuracy on full-size validation images is poor: the network has never seen objects so large. It jumps when they have grown. What counts is the end, when the schedule has brought the learning rate down.
 #
-# The fast CNN takes about twice as long as the other two for a little more: in so short a run it does not pay. That is one seed, so the order of the last two may be chance.
+# What do the growing images buy? Steps: in somewhat more time the same network makes twice as many, and in so short a run that counts most. The fast CNN takes clearly longer again and ends a little higher: here it does not pay. It is one seed each, so the order of these two may be chance.
 #
-# Look at the usual loop, too: for half a minute it is ahead. A large learning rate, augmentation and label smoothing are an investment. A training of seconds does not pay it back, and 10,000 images leave little time to do so. For a verdict we have to train on all images, until the end of the schedule.
+# Look at the usual loop, too: at first it is ahead. A large learning rate, augmentation and label smoothing are an investment. A training of seconds does not pay it back, and 10,000 images leave little time to do so. For a verdict we have to train on all images, until the end of the schedule.
 #
 # ### The whole recipe, on all images
 #
 # `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take more than an hour.
 #
-# **Think first**: the usual loop needs some minutes for one epoch. Where will the fast recipe be when that first epoch is over?
+# **Think first**: there the usual loop has a larger network and needs some minutes for one epoch. Where will the fast recipe be when that first epoch is over?
 
 # %%
 stored = json.loads((root / "benchmarks" / "results.json").read_text())
@@ -631,13 +634,15 @@ confirm(
 )
 
 # %% [markdown]
+# So the shortest schedule has ended before the usual loop is through with the first of its ten epochs. (The dashed line is 79 %, the first goal of the table below.)
+#
 # Be careful with what this figure says. The two loops train *different networks*. That of the usual loop comes from the project that this course grew out of, and computes about two and a half times as much for an image. So the figure compares whole ways of working: a network, a recipe and a loop. What the loop alone gives, with one network in both, is the ladder above.
 #
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
 #
-# Is more possible? Yes. With the optimizer *Muon* and a few more ideas, a network of about the same size gets close to 90 %. The file `benchmarks/muon.py` is that recipe from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
+# Is more possible? Yes. With the optimizer *Muon*, a few more ideas and about twice the time, a somewhat larger network got close to 90 %, with one seed. The file `benchmarks/muon.py` is that recipe from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
 #
-# The table says when a validation accuracy was reached for the first time: the median of the seeds that reached it. It also has the accuracy on the test split. That was used once for each training, at its end.
+# The table says when a validation accuracy was reached for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
 
 # %% tags=["hide-input"]
 # @title The table: when each goal was reached
@@ -717,7 +722,7 @@ print(f"A against itself: {in_a_row:.3f} in a row, {alternating:.3f} in turns")
 print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images/s")
 
 # %% [markdown]
-# Whatever differs by less than that is no result. `python -m benchmarks` therefore lets all contestants take turns, and prints the smallest and the largest value beside every median.
+# On a quiet machine both ratios are close to 1, on a busy one the first may be far off. Whatever differs by less than that is no result. `python -m benchmarks` therefore lets all contestants take turns, and prints the smallest and the largest value beside every median.
 #
 # **The clock was stopped too early.** On a GPU `loss.backward()` returns at once and the work goes on behind it. A stopwatch then measures how fast Python can ask. Wait with `torch.accelerator.synchronize()`, or ask for a number with `.item()`, before you look at the clock. `make_step` returns `loss.item()` for this reason. In a real loop that is a brake: the GPU waits for Python at every step. `helpers.training.train_epoch` keeps the sum of the losses on the device until the epoch is over.
 #
@@ -742,7 +747,7 @@ print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images
 # - **The whole recipe** took <!-- result:h200.seconds|seconds -->24 s<!-- /result --> there, and reached <!-- result:h200.test_accuracy|percent1 -->87.0 %<!-- /result --> on the test split: the accuracy of a CPU, only sooner.
 # - **`torch.compile`** joins small operations into larger ones: `python train.py --compile`. It takes a while at the start, and again for every new image size.
 # - **Never wait**: no `.item()`, no `print(loss)` in the loop.
-# - **The same seed is not the same run.** In float32 two runs with one seed drifted apart on this card, and so did `fit` and Lightning. Some of its tasks add numbers in whatever order they arrive. In bf16, where we tried it once, all three ended with the same weights. On the CPU they always do.
+# - **The same seed is not the same run.** In float32 two runs with one seed drifted apart on this card, and so did `fit` and Lightning. Some of its tasks add numbers in whatever order they arrive. In bf16, where we tried it once, all three ended with the same weights. On one CPU, with the same number of threads, they always do.
 #
 # ## Two processes, and then many
 #
@@ -792,7 +797,7 @@ difference = ((one["train_loss"] - two["train_loss"]).abs() / one["train_loss"])
 confirm(difference < 1e-4, "two processes follow the curve of one, up to rounding")
 
 # %% [markdown]
-# Why not bit for bit? Each process sums the gradients of its 64 images, then the two sums are averaged. Adding the same numbers in another order rounds differently. The CNN differs a little more: batch norm takes its means over the 64 images of one process.
+# Why not bit for bit? Each process averages the gradients of its 64 images, and then the two averages are averaged. Adding the same numbers in another order rounds differently. The CNN differs a little more: batch norm takes its means over the 64 images of one process.
 #
 # Two processes on one CPU are no gain by themselves, since the same cores do the work, and averaging costs time. The gain comes with a second machine or a second GPU. Then the same command runs on every machine, and they meet at one address:
 #
@@ -807,10 +812,12 @@ confirm(difference < 1e-4, "two processes follow the curve of one, up to roundin
 #
 # ## Which one should I choose?
 #
-# - **On a CPU**: `--model fastcnn` and `--precision auto`. They cost nothing to try, and the program says what it chose.
-# - **On a GPU**: the same, and batches as large as your accuracy allows. Look at the table above before you buy a larger card.
-# - **Many images that do not fit into memory**: `DataLoader` with workers. First measure whether the data are the brake at all.
-# - **Several machines**: only when one is busy all the time, and each step is long against the time to average gradients.
+# | You train | Take | Beware |
+# |---|---|---|
+# | on a CPU | `--precision auto`, and `--model fastcnn` for runs of several minutes | in a run of seconds the fast CNN does not pay |
+# | on a GPU | the same, and batches as large as your accuracy allows | see the table above before you buy a larger card |
+# | more images than fit into memory | `DataLoader` with workers | measure first whether the data are the brake at all |
+# | on several machines | `torchrun` | a step must be long against the time to average gradients |
 #
 # ## Exercises
 #
@@ -984,7 +991,7 @@ grade("7.6", best_change)
 #
 # <details name="quiz-7-2"><summary>A. Lost: the code has a mistake</summary>
 #
-# ❌ Not so: no real network gets near the limit, which is the best case of one operation.
+# ❌ Not so: no real network reaches the limit, which is the best case of one operation.
 #
 # </details>
 # <details name="quiz-7-2"><summary>B. In the learning rate, which is too small, so that the steps take longer than they should</summary>
@@ -1034,7 +1041,7 @@ grade("7.6", best_change)
 #
 # </details>
 #
-# **5. With growing images the validation accuracy jumps whenever the size does. What does that tell?**
+# **5. With growing images the validation accuracy is poor at first, and jumps when they are large. What does that tell?**
 #
 # <details name="quiz-7-5"><summary>A. Small images damaged the network until then</summary>
 #
@@ -1069,4 +1076,4 @@ grade("7.6", best_change)
 #
 # ## Next
 #
-# [Ship it](08_ship_it.ipynb) hands your model to somebody who has no PyTorch. Or train on pictures of your own: [Your own images](own_images).
+# [Ship it](08_ship_it.ipynb) hands your model to somebody who has no PyTorch. Or train on pictures of your own: [Your own images](own_images.ipynb).

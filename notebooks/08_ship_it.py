@@ -157,7 +157,7 @@ for name, model, data in (
     print(f"{name:11} {100 * share:.1f} % of validation right, weights {size:.1f} kB")
 
 # %% [markdown]
-# Your friend has no PyTorch. Perhaps a telephone, a web page, a program in C++ or a small computer in a greenhouse. What do you send?
+# Your friend has no PyTorch. Perhaps the model shall run on a telephone, in a web page, in a program in C++ or on a small computer in a greenhouse. What do you send?
 #
 # ## What belongs to a model
 #
@@ -192,7 +192,7 @@ photos = Shipped(photo_model, cifar10).eval()
 #
 # **[ONNX](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#onnx)** is a file format for trained networks. The file holds a list of operations, such as *convolution* or *maximum*, and the weights. It holds no Python. Programs that run such files exist for nearly every machine and language.
 #
-# An exporter knows a limited list of words. One layer of our CNNs, `AdaptiveMaxPool2d`, is not on the list of every PyTorch since 2.6. That happens, and the way out is nearly always the same: say it in simpler words. Global pooling is the maximum over height and width, no more.
+# An exporter knows a limited list of words. One layer of our CNNs, `AdaptiveMaxPool2d`, is missing from the list of some versions of PyTorch. That happens, and the way out is nearly always the same: say it in simpler words. Global pooling is the maximum over height and width, no more.
 
 
 # %%
@@ -210,7 +210,7 @@ with torch.inference_mode():
     print("the same logits:", torch.equal(photo_model(images), before))
 
 # %% [markdown]
-# PyTorch writes the file itself. It follows an example through the model and notes every operation. The example's values play no part, only its shape. Its first number, the size of the batch, must stay open, so we name it `N`.
+# PyTorch writes the file itself. It follows an example through the model and notes every operation. The example's values play no part, only its shape. The first number of the shape, the size of the batch, must stay open, so we name it `N`.
 
 # %%
 folder = root / FOLDER
@@ -230,7 +230,7 @@ def write(model, path, images, **options):
 write(digits, folder / "digits.onnx", torch.rand(2, *mnist.image_shape))
 
 # %% [markdown]
-# `dynamo=True` names PyTorch's newer exporter, which needs the package *onnxscript*. From PyTorch 2.9 it is the default. The older one is on its way out: it runs the model once and notes what happened. `optimize=True` merges what can be merged. `external_data=False` keeps the weights in the same file; networks above 2 GB cannot do that.
+# `dynamo=True` names PyTorch's newer exporter, which needs the package *onnxscript*. From PyTorch 2.9 it is the default. The older one is on its way out: it really runs the model, once, and notes what happened. `optimize=True` merges what can be merged. `external_data=False` keeps the weights in the same file; networks above 2 GB cannot do that.
 #
 # ## Look into the file
 #
@@ -244,9 +244,9 @@ for weights in graph.initializer:
     print(f"{weights.name:28} {str(values.shape):16} {values.nbytes / 1000:.2f} kB")
 
 # %% [markdown]
-# `Sub` and `Div` are our normalisation. **Batch normalisation is gone.** In evaluation mode it only multiplies by a number and adds another one. A convolution does the same things, so the exporter multiplies them into its weights. Only evaluation mode allows that: its mean is a fixed number, and not that of the batch.
+# `Sub` and `Div` are our normalisation, `Reshape` flattens, and `Gemm` is a linear layer. (The entries called `val_…` are no weights: they hold axes and shapes.) **Batch normalisation is gone.** In evaluation mode it only multiplies by a number and adds another one. A convolution multiplies and adds anyway, so the exporter works both numbers into its weights. Only evaluation mode allows that: its mean is a fixed number, and not that of the batch.
 #
-# And the model that was to be small is small: hardly more than its weights.
+# How large is the file? It needs little besides the weights.
 
 # %%
 stored = (folder / "digits.onnx").stat().st_size / 1000
@@ -257,7 +257,7 @@ confirm(stored < 1.5 * weights + 20, "little besides the weights")
 # %% [markdown]
 # What else is in there? The exporter leaves notes behind each operation, among them the names of your folders. Before you publish a file, take them out. The course's helper does that:
 #
-# `export(model, data, path, title=…)` from `helpers/ship.py` does what this section did. It also puts the title and the names of the classes into the file, removes those notes, says global pooling in simpler words, and compares the file with the model before it writes. We use it from here on. With `features=True` the file also hands out what the first two layers see; the last section needs that.
+# `export(model, data, path, title=…)` from `helpers/ship.py` does what this section did. It also puts the title and the names of the classes into the file, removes those notes, says global pooling in simpler words, and compares the file with the model before it writes. We use it from here on. It returns the largest difference that it found. With `features=True` the file also hands out what the first two layers see; the last section needs that.
 
 # %%
 export(digit_model, mnist, folder / "digits.onnx", title="My digits", features=True)
@@ -315,7 +315,7 @@ for name, model, data in (("digits", digits, mnist), ("photos", photos, cifar10)
     print(np.allclose(found, wanted, rtol=0, atol=1e-3))
 
 # %% [markdown]
-# Not bit for bit. A sum of many numbers depends a little on the order in which they are added, and each program chooses its own order. So we state a **tolerance**: here 0.001 for each logit, over the whole test split. The best two logits of an image are mostly whole units apart, so a thousandth changes nothing, except for an image that lies on the border of two classes.
+# Not bit for bit. A sum of many numbers depends a little on the order in which they are added, and each program chooses its own order. So we state a **tolerance**: here 0.001 for each logit, over the whole test split. The best two logits of an image are mostly much further apart than that, so a thousandth changes nothing, except for an image that lies on the border of two classes.
 #
 # No label was used: we compared two programs. So the test split is as good as new.
 #
@@ -381,7 +381,7 @@ axes[0].set_ylabel("value")
 plt.show()
 
 # %% [markdown]
-# The error is at most half a step, and one step is less than a hundredth of the largest weight. *One scale for each channel* is better still, because channels differ in size.
+# The error is at most half a step. For weights up to 0.5 that is 0.5 / 127 / 2, about 0.002. (From −127 to 127 there are 255 steps: the 256th, −128, is left out, so that the ladder is the same on both sides.) *One scale for each channel* is better still, because channels differ in size.
 #
 # To gain speed, the values *between* the layers have to be 8-bit numbers too. Their range is not known beforehand. So some images are sent through, and the largest and smallest values are noted: **[calibration images](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#calibration-images)**. They come from the training split, as everything that a model is made from. That is called *static* quantisation, and onnxruntime brings it along.
 
@@ -436,7 +436,7 @@ def seconds_for(call):
 
 
 # %%
-rows = {}
+rows, hits = {}, {}
 for name, session in sessions.items():
     data = mnist if name.startswith("digits") else cifar10
     found = ask(session, pixels(data.val.images)).argmax(axis=1)
@@ -446,25 +446,31 @@ for name, session in sessions.items():
         100 * (found == data.val.labels.numpy()).mean(),
         64 / seconds_for(lambda: ask(session, inputs)) / 1000,
     )
+    hits[name] = found == data.val.labels.numpy()
 
 # %%
 table = pd.DataFrame(rows, index=["kB", "accuracy (%)", "1000 images/s"]).T
 print(table.to_string(float_format="%.1f"))
 smaller = table["kB"]["photos"] / table["kB"]["photos_int8"]
 confirm(smaller > 2.5, "the int8 file of the photographs is less than half as large")
+for name in names:  # McNemar's test: where exactly one of the two is right
+    a, b = hits[name], hits[f"{name}_int8"]
+    alone = [int((a & ~b).sum()), int((b & ~a).sum())]
+    p = binomtest(alone[0], max(1, sum(alone))).pvalue
+    print(f"{name}: float32 and int8 differ in accuracy with p = {p:.3f}")
 
 # %% [markdown]
 # Three columns, three questions.
 #
 # - **Size**: nearly a quarter for a large model. Names, scales and notes do not shrink, so a small file gains less.
-# - **Accuracy**: compare the difference with what chance alone does. Chapter 6 gives the test for it: McNemar, on the same images.
-# - **Speed**: look before you believe. Some processors have instructions for 8-bit products, and there int8 is the faster one. On others the rounding between the layers costs more than it saves. Your table holds for your machine only.
+# - **Accuracy**: the p-values are those of McNemar's test, chapter 6, on the same images. Only a small one speaks of a loss that is more than chance.
+# - **Speed**: look before you believe. Many processors have instructions for 8-bit products, which save time. The rounding between the layers costs time, most of all in a small network. So int8 may speed up one model and slow down another, and your table holds for your machine only.
 #
 # Int8 was made for large models on small machines. Our files are small already. So our rule, made before looking, is: *ship int8 only if its size or its speed is needed.* Nothing here needs it. We ship float32.
 #
 # ## Fast in which sense?
 #
-# There are two questions about speed, and they have different answers. **[Latency](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#latency)** is how long one answer takes: the person who draws a digit waits for it. **[Throughput](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput)** is how many answers come in a second: whoever sorts a million photographs cares for it. A larger batch raises both, and only one of them is welcome.
+# There are two questions about speed, and they have different answers. **[Latency](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#latency)** is how long one answer takes: the person who draws a digit waits for it. **[Throughput](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput)** is how many answers come in a second: whoever sorts a million photographs cares for it. A larger batch raises the latency, and up to a point the throughput, too. Only the second is welcome.
 #
 # **Think first**: for which batch size will PyTorch and onnxruntime differ most?
 
@@ -486,10 +492,13 @@ for number, label in enumerate(("PyTorch", "onnxruntime", "onnxruntime int8")):
     style = {"marker": MARKERS[number], "color": COLOURS[number], "label": label}
     axes[0].plot(BATCHES, 1000 * times, **style)
     axes[1].plot(BATCHES, np.array(BATCHES) / times, **style)
+axes[0].set_yscale("log")
 for axis, name in zip(axes, ("latency (ms for a batch)", "throughput (images/s)")):
-    axis.set(xscale="log", yscale="log", xlabel="images in a batch", ylabel=name)
+    axis.set(xscale="log", xlabel="images in a batch", ylabel=name)
     axis.set_xticks(BATCHES, [str(batch) for batch in BATCHES])
     axis.minorticks_off()
+axes[0].yaxis.set_major_formatter("{x:g}")
+axes[1].set_ylim(bottom=0)
 axes[0].legend()
 plt.show()
 one = speeds["PyTorch", 1] / speeds["onnxruntime", 1]
@@ -613,7 +622,7 @@ _ = (folder / "digits.md").write_text(CARD, encoding="utf-8")
 print(CARD)
 
 # %% [markdown]
-# A card is not written once and typed again from memory. It is a text with gaps, and the measurements fill them. So it cannot say something else than the file does. Where you know more, such as who wrote the digits, or who was left out, write it down.
+# Nobody should type the numbers of a card from memory. It is a text with gaps, and the measurements fill them. So it cannot say anything else than was measured. Where you know more, such as who wrote the digits, or who was left out, write it down.
 #
 # ## Into the browser
 #
@@ -663,7 +672,7 @@ lowest = table["right (%)"].drop("as it should be").max()
 confirm(lowest < table["right (%)"].iloc[0], "each of the four costs accuracy")
 
 # %% [markdown]
-# All of them give an answer for every picture, and often a sure one. Nobody sees from the outside that something is wrong. The cure is a **test picture with its logits**: send one along, and let the receiver compare before the first real use.
+# All of them give an answer for every picture. BGR hurts least here, and digits have only one channel, so it does nothing to them. With pixels up to 255 the network is nearly always wrong, and surer than ever. (As it should be used, it is less sure than it is right: its recipe smooths the labels. Chapter 6 would take a temperature below 1.) Nobody sees from the outside that something is wrong. The cure is a **test picture with its logits**: send one along, and let the receiver compare before the first real use.
 #
 # **Training mode.** Batch normalisation then takes the mean of *the images that happen to be in the batch*. The same image gets another answer in other company. We export such a model, too.
 
@@ -686,7 +695,7 @@ for name, answer in askers.items():
 # %% [markdown]
 # The first line is the mistake. A service that forgot `.eval()` answers like that, and a comparison with the file fails although the file is right. The second line tells whether this exporter protects you: the newer one writes evaluation mode, whatever the model's mode is, and warns. Others take the mode as they find it. So call `.eval()` yourself, always.
 #
-# **A fixed batch.** Without `dynamic_shapes` the example's batch size is cut in stone. This one is at least loud, but only at the receiver's.
+# **A fixed batch.** Without `dynamic_shapes` the example's batch size is cut in stone. This mistake at least raises an error, but only when the receiver asks the file.
 
 # %%
 small = Shipped(build_model("softmax", mnist.image_shape, 10), mnist).eval()
@@ -695,7 +704,7 @@ write(small, fixed, torch.rand(2, *mnist.image_shape), dynamic_shapes=None)
 try:
     ask(open_session(fixed), val[:1])
 except Exception as error:
-    print(type(error).__name__, "index: 0 Got: 1 Expected: 2" in str(error))
+    print(type(error).__name__, *str(error).splitlines()[1:2])
 
 # %% [markdown]
 # ## Which one should I choose?
@@ -789,7 +798,7 @@ grade("8.3", best_batch)
 #
 # ### Exercise 8.4: a ladder with a zero (medium)
 #
-# Behind a ReLU all values are positive, and a ladder from −127 to 127 wastes half of its steps. So quantise with a **zero point**: from the smallest value `low` ≤ 0 and the largest `high` > 0 take the scale $s = (\text{high} - \text{low}) / 255$ and the zero point $z = \operatorname{round}(-\text{low} / s)$. Return $q = \operatorname{round}(x / s) + z$, no less than 0 and no more than 255, as uint8, together with `s` and `z`.
+# Behind a ReLU no value is negative, and a ladder from −127 to 127 wastes half of its steps. So quantise with a **zero point**: from the smallest value `low` ≤ 0 and the largest `high` > 0 take the scale $s = (\text{high} - \text{low}) / 255$ and the zero point $z = \operatorname{round}(-\text{low} / s)$. Return $q = \operatorname{round}(x / s) + z$, no less than 0 and no more than 255, as uint8, together with `s` and `z`.
 
 
 # %%

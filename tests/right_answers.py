@@ -94,6 +94,121 @@ def accumulate(model, images, labels, size):
 equality = "up to rounding"
 """,
     },
+    "6.1": {
+        "class by class": """
+def precision_of(labels, answers, num_classes):
+    precisions = []
+    for k in range(num_classes):
+        mine = answers == k
+        precisions.append((labels[mine] == k).float().mean() if mine.any() else 0.0)
+    return precisions
+""",
+        "nan made 0": """
+def precision_of(labels, answers, num_classes):
+    counts = torch.zeros(num_classes, num_classes)
+    for truth, answer in zip(labels, answers):
+        counts[truth, answer] += 1
+    return (counts.diag() / counts.sum(dim=0)).nan_to_num()
+""",
+    },
+    "6.2": {
+        "the first alarm": """
+def false_alarm(tests, level):
+    return sum(level * (1 - level) ** quiet for quiet in range(tests))
+""",
+    },
+    "6.3": {"a number for a word": 'wanted_temperature = ("above 1", 1, "below 1", None)'},
+    "6.4": {
+        "with logarithms": """
+def accuracy_at(logits, labels, coverage):
+    certainty, answers = logits.log_softmax(dim=1).max(dim=1)
+    kept = certainty.topk(round(coverage * len(labels))).indices
+    return (answers[kept] == labels[kept]).double().mean()
+""",
+        "in NumPy": """
+def accuracy_at(logits, labels, coverage):
+    probabilities = logits.softmax(dim=1).numpy()
+    order = np.argsort(-probabilities.max(axis=1))[: int(coverage * len(labels) + 0.5)]
+    return (probabilities.argmax(axis=1) == labels.numpy())[order].mean()
+""",
+    },
+    "6.5": {
+        "up the probability": """
+def targeted(model, pixels, target, epsilon):
+    pixels = pixels.clone().requires_grad_()
+    wanted = model(pixels).softmax(dim=1).gather(1, target[:, None]).sum()
+    slopes = torch.autograd.grad(wanted, pixels)[0]
+    return (pixels + epsilon * slopes.sign()).clamp(0, 1)
+""",
+    },
+    "6.6": {
+        "with a temperature": """
+def cheapest_threshold(logits, labels, wrong, ask):
+    if ask >= wrong:
+        return 0.0
+    temperatures = torch.linspace(0.25, 6, 116)
+    losses = [F.cross_entropy(logits / T, labels) for T in temperatures]
+    calm = (logits / temperatures[int(torch.stack(losses).argmin())]).softmax(dim=1)
+    share = (calm.amax(dim=1) < 1 - ask / wrong).float().mean()
+    return logits.softmax(dim=1).amax(dim=1).quantile(share).item()
+""",
+        "at every certainty": """
+def cheapest_threshold(logits, labels, wrong, ask):
+    certainty, answers = logits.softmax(dim=1).max(dim=1)
+    certainty, order = certainty.sort(descending=True)
+    mistakes = (answers != labels)[order].float().cumsum(0)
+    asked = len(labels) - torch.arange(1, len(labels) + 1)
+    return certainty[(wrong * mistakes + ask * asked).argmin()]
+""",
+    },
+    "7.1": {
+        "counted": """
+def conv_flop(in_channels, out_channels, kernel, height, width):
+    layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
+    with FlopCounterMode(display=False) as counter:
+        layer(torch.rand(1, in_channels, height, width))
+    return counter.get_total_flops()
+""",
+    },
+    "7.2": {
+        "of tensors": """
+def overall_speed(speeds):
+    return 1 / (1 / torch.tensor(speeds)).mean()
+""",
+    },
+    "7.3": {
+        "with pandas": """
+def times_as_fast(a, b):
+    return (pd.Series(a) / pd.Series(b))[1:].median()
+""",
+    },
+    "7.4": {
+        "in parts": """
+def speedup(compute, wait, processes):
+    return 1 / (1 / processes + (processes > 1) * wait / compute)
+""",
+    },
+    "7.5": {
+        "a column": """
+def share(order, rank, world_size):
+    whole = len(order) // world_size * world_size
+    return order[:whole].view(-1, world_size)[:, rank]
+""",
+        "a list": """
+def share(order, rank, world_size):
+    return order.tolist()[rank::world_size][: len(order) // world_size]
+""",
+    },
+    "8.1": {
+        "in PyTorch": """
+def for_the_file(picture):
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float().div(255).numpy()
+""",
+        "channel by channel": """
+def for_the_file(picture):
+    return np.stack([picture[..., k] for k in range(3)])[None] * np.float32(1 / 255)
+""",
+    },
     "8.3": {
         "in a loop": """
 def best_batch(milliseconds, deadline):
@@ -104,7 +219,36 @@ def best_batch(milliseconds, deadline):
     return best
 """,
     },
+    "8.4": {
+        "rounded at the end": """
+def with_zero_point(x, low, high):
+    scale = torch.tensor((high - low) / 255)
+    zero_point = (-low / scale).round()
+    return (x / scale + zero_point).round().clamp(0, 255).byte(), scale, zero_point.int()
+""",
+    },
+    "8.5": {
+        "parameters that are not trained": """
+class Honest(nn.Module):
+    def __init__(self, model, mean, std, temperature):
+        super().__init__()
+        self.model = model
+        for name, value in (("mean", mean), ("std", std), ("temperature", [temperature])):
+            value = torch.tensor(value).view(1, -1, 1, 1)
+            setattr(self, name, nn.Parameter(value, requires_grad=False))
+
+    def forward(self, images):
+        logits = self.model((images - self.mean) / self.std)
+        return F.softmax(logits / self.temperature.flatten(), dim=-1)
+""",
+    },
     "8.6": {
+        "from the lowest to the highest": """
+def four_bits(w):
+    low, high = w.amin(dim=1, keepdim=True), w.amax(dim=1, keepdim=True)
+    scale = (high - low) / 15
+    return ((w - low) / scale).round() * scale + low
+""",
         "a smaller scale": """
 def four_bits(w):
     best = torch.zeros_like(w)

@@ -59,6 +59,11 @@ def false_alarm(function: Callable[[int, float], float]) -> str:
     )
     expect(abs(found - 0.05**20) > 1e-9, "that is the probability that all of them raise an alarm")
     expect(abs(found - 0.05) > 1e-9, "that is the probability for a single test")
+    expect(
+        abs(found - 20 * 0.05 * 0.95**19) > 1e-9,
+        "that is the probability of exactly one alarm: two or more count, too",
+    )
+    expect(found <= 1, f"a probability is at most 1: give a share, not per cent, {found:.4f}")
     for tests, level in ((20, 0.05), (1, 0.05), (3, 0.5)):
         value = as_number(ask(function, tests, level), "a probability")
         wanted = 1 - (1 - level) ** tests
@@ -115,6 +120,16 @@ def accuracy_at(function: Callable[[Tensor, Tensor, float], float]) -> str:
         abs(found - kept.sum().item() / 400) > 1e-6,
         "divide by the number of answers that are given, not by all images",
     )
+    order = certainty.argsort(descending=True)
+
+    def rounded_wrongly(coverage: float, count: int) -> bool:
+        value = as_number(ask(function, logits, labels, coverage), "an accuracy")
+        return abs(value - right[order[:count]].mean().item()) < 1e-6
+
+    expect(
+        not (rounded_wrongly(0.4995, 199) or rounded_wrongly(0.3005, 121)),
+        "round the number of images to the nearest whole one, neither always down nor always up",
+    )
     for coverage in (0.6, 0.25, 1.0):
         value = as_number(ask(function, logits, labels, coverage), "an accuracy")
         wanted = at(certainty, coverage)
@@ -154,8 +169,16 @@ def targeted(function: Callable[[nn.Module, Tensor, Tensor, float], Tensor]) -> 
         not like((pixels - step * slopes).clamp(0, 1)),
         "take the sign of the gradient: every pixel uses its whole epsilon",
     )
+    expect(
+        found.min() >= 0 and found.max() <= 1,
+        f"pixels lie between 0 and 1, yours between {found.min():.2f} and {found.max():.2f}",
+    )
     moved = (found - pixels).abs().max().item()
     expect(moved < step + 1e-5, f"epsilon is {step}, but a pixel has changed by {moved:.3f}")
+    expect(
+        moved > 0.9 * step,
+        f"no pixel has changed by more than {moved:.5f}: epsilon is {step}, of a range of 1",
+    )
     expect(like(down.clamp(0, 1)), "the sign is not that of the slope of the target's loss")
     with torch.no_grad():
         rows = torch.arange(12)
@@ -181,7 +204,8 @@ def cheapest_threshold(function: Callable[[Tensor, Tensor, float, float], float]
         paid = cost(given, wrong, person)
         grid = [*torch.linspace(0, 1, 501).tolist(), 0.9995, 0.9999, 1.1]
         best = min(cost(threshold, wrong, person) for threshold in grid)
-        prices = f"with wrong = {wrong:g} and ask = {person:g}"
+        prices = f"with wrong = {wrong:g} and ask = {person:g}:"
+        expect(given < 2, f"a threshold lies between 0 and 1, or just above; yours is {given:g}")
         formula = 1 - person / wrong
         expect(
             not (person < wrong and abs(given - formula) < 1e-6 and paid > SLACK * best),

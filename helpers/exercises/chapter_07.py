@@ -1,6 +1,7 @@
 """Checks of the exercises of chapter 7: speed and scale."""
 
 from collections.abc import Callable, Sequence
+from operator import truediv
 from statistics import mean, median
 
 import torch
@@ -23,6 +24,12 @@ def conv_flop(function: Callable[[int, int, int, int, int], float]) -> str:
     expect(not _near(found, wanted / 5), "a filter has kernel × kernel places, not kernel")
     expect(not _near(found, wanted / 3), "every output sums over all input channels")
     expect(not _near(found, wanted / 16), "every output channel needs its own sums")
+    expect(
+        not _near(found, wanted - 16 * 8 * 10),
+        "one addition less for each sum is exact, but the text counts two operations a product",
+    )
+    expect(not _near(found, wanted + 16 * 8 * 10), "leave the bias out")
+    expect(not _near(found, 3 * wanted), "that is a training step: forward alone is asked")
     expect(not _near(found, wanted / 80), "every place of the output is computed: height × width")
     expect(
         _near(found, wanted),
@@ -54,7 +61,7 @@ def overall_speed(function: Callable[[Sequence[float]], float]) -> str:
 
 @exercise("7.3")
 def times_as_fast(function: Callable[[Sequence[float], Sequence[float]], float]) -> str:
-    a, b = [9.0, 2.0, 4.4, 2.0, 8.0, 2.2], [3.0, 1.0, 2.0, 1.25, 5.0, 1.0]
+    a, b = [9.0, 8.0, 2.75, 2.4, 3.3, 3.75], [3.0, 4.0, 1.25, 2.0, 1.5, 2.5]
     ratios = [x / y for x, y in zip(a[1:], b[1:], strict=True)]
     found = as_number(ask(function, a, b), "a ratio")
     known = {
@@ -63,6 +70,8 @@ def times_as_fast(function: Callable[[Sequence[float], Sequence[float]], float])
         mean(ratios): "take the median: one disturbed round moves a mean",
         median(a[1:]) / median(b[1:]): "divide within each round first, then take the median",
         mean(a[1:]) / mean(b[1:]): "divide within each round first, then take the median",
+        min(a[1:]) / min(b[1:]): "the best of `a` and the best of `b` are from different rounds",
+        median(map(truediv, sorted(a[1:]), sorted(b[1:]))): "sorting tears the rounds apart",
     }
     for value, hint in known.items():
         expect(not _near(found, value), hint)
@@ -72,15 +81,24 @@ def times_as_fast(function: Callable[[Sequence[float], Sequence[float]], float])
 
 @exercise("7.4")
 def speedup(function: Callable[[float, float, int], float]) -> str:
-    found = as_number(ask(function, 0.8, 0.1, 8), "a ratio")
-    expect(not _near(found, 8.0), "the wait is missing: averaging the gradients takes time")
-    expect(not _near(found, 0.2), "that is the time of a step: how many times as fast is it?")
-    expect(not _near(found, 0.25), "the other way round: the old time over the new one")
-    expect(
-        not _near(found, 0.8 / (0.9 / 8)),
-        "the wait is not shared: only the computing is divided by the processes",
-    )
-    expect(not _near(found, 4.5), "one process has no wait: its time is compute alone")
+    compute, wait, processes = 0.6, 0.1, 4
+    step = compute / processes + wait
+    found = as_number(ask(function, compute, wait, processes), "a ratio")
+    known = {
+        processes: "the wait is missing: averaging the gradients takes time",
+        step: "that is the time of a step: how many times as fast is it?",
+        step / compute: "the other way round: the old time over the new one",
+        compute / ((compute + wait) / processes): (
+            "the wait is not shared: only the computing is divided by the processes"
+        ),
+        (compute + wait) / step: "one process has no wait: its time is compute alone",
+        compute / wait: "that is the limit, which no number of processes reaches",
+        compute / (compute / processes + (processes - 1) * wait): (
+            "the wait is added once to every step, however many processes there are"
+        ),
+    }
+    for value, hint in known.items():
+        expect(not _near(found, value), hint)
     expect(
         _near(as_number(ask(function, 0.8, 0.1, 1), "a ratio"), 1.0),
         "one process waits for nobody: it is once as fast as itself",

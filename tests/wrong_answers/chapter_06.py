@@ -66,6 +66,11 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "takes none": (_alarm("(1 - level) ** tests"), "of no alarm at all"),
         "takes all": (_alarm("level**tests"), "all of them raise an alarm"),
         "takes one": (_alarm("level"), "for a single test"),
+        "exactly one": (
+            _alarm("tests * level * (1 - level) ** (tests - 1)"),
+            "two or more count, too",
+        ),
+        "per cent": (_alarm("100 * (1 - (1 - level) ** tests)"), "not per cent"),
         "knows one case": (_alarm("1 - 0.95**20"), "1 tests at 0.05 give 0.0500"),
     },
     "6.3": {
@@ -86,12 +91,32 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _accuracy("certainty", SUREST, "right[kept].sum().item() / len(labels)"),
             "not by all images",
         ),
+        "always rounds down": (
+            _accuracy("certainty", SUREST.replace("round", "int")),
+            "neither always down",
+        ),
+        "always rounds up": (
+            _accuracy("certainty", SUREST.replace("round", "math.ceil")),
+            "nor always up",
+        ),
+        "by the lead of the best": (
+            _accuracy(
+                "logits.softmax(dim=1).topk(2).values @ torch.tensor([1.0, -1.0])",
+                SUREST,
+            ),
+            "you say",
+        ),
     },
     "6.5": {
         "uphill": (_attack("+ epsilon * pixels.grad.sign()"), "step down the slope"),
         "no clamp": (_attack("- epsilon * pixels.grad.sign()", ""), "clamp"),
         "no sign": (_attack("- epsilon * pixels.grad"), "take the sign"),
         "two steps": (_attack("- 2 * epsilon * pixels.grad.sign()"), "but a pixel has changed"),
+        "for bytes": (
+            _attack("- epsilon * pixels.grad.sign()", ".clamp(0, 255)"),
+            "pixels lie between 0 and 1",
+        ),
+        "a 255th": (_attack("- epsilon / 255 * pixels.grad.sign()"), "no pixel has changed by"),
         "nothing": (_attack("- 0"), "nothing has changed"),
         "of another loss": (
             _attack("- epsilon * torch.ones_like(pixels)"),
@@ -105,6 +130,8 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "always answers": (_threshold("return 0.0"), "mistakes cost, too"),
         "always asks": (_threshold("return 1.01"), "is possible"),
+        "per cent": (_threshold("return 99"), "between 0 and 1"),
+        "the other way round": (_threshold("return ask / wrong"), "mistakes cost, too"),
         "asks when that is dearer": (
             _threshold(
                 "if ask >= wrong:",

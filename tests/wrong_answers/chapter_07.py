@@ -43,6 +43,18 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _flop("2 * in_channels * kernel**2 * height * width"),
             "its own sums",
         ),
+        "exact additions": (
+            _flop("(2 * in_channels * kernel**2 - 1) * out_channels * height * width"),
+            "two operations a product",
+        ),
+        "with the bias": (
+            _flop("(2 * in_channels * kernel**2 + 1) * out_channels * height * width"),
+            "leave the bias out",
+        ),
+        "a training step": (
+            _flop("6 * in_channels * kernel**2 * out_channels * height * width"),
+            "forward alone",
+        ),
         "counts weights": (_flop("2 * in_channels * kernel**2 * out_channels"), "height × width"),
         "types a number": (_flop("2 * 3 * 25 * 16 * 80"), "use the arguments"),
     },
@@ -53,6 +65,7 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "that is the geometric mean",
         ),
         "one over the sum": (_overall("1 / sum(1 / s for s in speeds)"), "not one by the sum"),
+        "two speeds only": (_overall("2 / (1 / speeds[0] + 1 / speeds[-1])"), "make 21.33"),
         "returns the time": (_overall("sum(1 / s for s in speeds)"), "that is a time"),
     },
     "7.3": {
@@ -66,6 +79,12 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "one disturbed round moves a mean",
         ),
         "ratio of medians": (_ratio("median(a[1:]) / median(b[1:])"), "within each round first"),
+        "best of each": (_ratio("min(a[1:]) / min(b[1:])"), "are from different rounds"),
+        "sorts both": (
+            _ratio("median(x / y for x, y in zip(sorted(a[1:]), sorted(b[1:])))"),
+            "tears the rounds apart",
+        ),
+        "drops the last one": (_ratio("median(x / y for x, y in zip(a[:-1], b[:-1]))"), "you say"),
         "ratio of sums": (_ratio("sum(a[1:]) / sum(b[1:])"), "within each round first"),
     },
     "7.4": {
@@ -82,6 +101,11 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "one process waits": (
             _speedup("(compute + wait) / (compute / processes + wait)"),
             "its time is compute alone",
+        ),
+        "the limit": (_speedup("compute / wait"), "that is the limit"),
+        "waits for each other one": (
+            _speedup("compute / (compute / processes + wait * (processes - 1))"),
+            "however many processes",
         ),
         "waits alone": (
             _speedup("compute / (compute / processes + wait)"),
@@ -101,6 +125,14 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "take the entries of `order`",
         ),
         "the same for all": (_share("order[::world_size][:3]"), "an image is in two shares"),
+        "fills up": (
+            _share("torch.cat([order, order[: -len(order) % world_size]])[rank::world_size]"),
+            "an image is in two shares",
+        ),
+        "counts from one": (
+            _share("order[: len(order) // world_size * world_size][rank - 1 :: world_size]"),
+            "equal ones are needed",
+        ),
         "leaves out the first ones": (
             _share("order[len(order) % world_size :][rank::world_size]"),
             "the first 9 of `order`",

@@ -65,6 +65,17 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _pixels("picture.transpose(2, 0, 1)[None].astype(np.float32) / 255 - np.float32(0.5)"),
             "the file normalises by itself",
         ),
+        "normalised as in training": (
+            _pixels(
+                "((picture / 255 - cifar10.mean) / cifar10.std)"
+                ".transpose(2, 0, 1)[None].astype(np.float32)"
+            ),
+            "the file normalises by itself",
+        ),
+        "width before height": (
+            _pixels("picture.T[None].astype(np.float32) / 255"),
+            "not (1, 3, 6, 4)",
+        ),
         "reshaped": (
             _pixels("picture.reshape(1, 3, *picture.shape[:2]).astype(np.float32) / 255"),
             "tears pixels apart",
@@ -112,6 +123,19 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _batch(ALLOWED, "return max(allowed, key=lambda b: b / milliseconds[b])"),
             "None is wanted",
         ),
+        "another error if none": (
+            _batch(
+                "return sorted((b / t, b) for b, t in milliseconds.items() if t <= deadline)[-1][1]"
+            ),
+            "None is wanted",
+        ),
+        "time for one of the batch": (
+            _batch(
+                "allowed = [b for b, time in milliseconds.items() if time / b <= deadline]",
+                "return max(allowed, key=lambda b: b / milliseconds[b], default=None)",
+            ),
+            "None is wanted",
+        ),
     },
     "8.4": {
         "256 steps": (_ladder("scale = (high - low) / 256", ZERO, ROUND), "255 steps between"),
@@ -134,11 +158,31 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "q must be uint8",
         ),
         "rounds down": (_ladder(SCALE, ZERO, ROUND.replace("round()", "floor()")), "not down"),
+        "begins at low": (
+            _ladder(
+                SCALE,
+                ZERO,
+                ROUND.replace("(x / scale).round() + zero_point", "((x - low) / scale).round()"),
+            ),
+            "0 lies beside a step",
+        ),
+        "does not round": (
+            _ladder(SCALE, ZERO, ROUND.replace(".round()", "")),
+            "not down",
+        ),
+        "cuts the zero point off": (
+            _ladder(SCALE, "zero_point = int(-low / scale)", ROUND),
+            "the zero point is 64",
+        ),
         "q alone": (_ladder(SCALE, ZERO, ROUND, end="q"), "three things"),
     },
     "8.5": {
         "logits": (_honest("logits / self.temperature"), "end with softmax"),
         "the wrong axis": (_honest("(logits / self.temperature).softmax(dim=0)"), "dim=1"),
+        "logarithms": (
+            _honest("(logits / self.temperature).log_softmax(dim=1)"),
+            "these are logarithms",
+        ),
         "no temperature": (_honest("logits.softmax(dim=1)"), "the temperature is missing"),
         "multiplies": (_honest("(logits * self.temperature).softmax(dim=1)"), "it gets surer"),
         "divides too late": (_honest("logits.softmax(dim=1) / self.temperature"), "before softmax"),
@@ -162,6 +206,20 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         "one scale for all": (
             _four("scale = w.abs().max() / 7", "return (w / scale).round() * scale"),
             "rounds the small ones to nothing",
+        ),
+        "whole numbers": (
+            _four(
+                "scale = w.abs().amax(dim=1, keepdim=True) / 7",
+                "return (w / scale).round()",
+            ),
+            "multiply them by the scale again",
+        ),
+        "one step too many": (
+            _four(
+                "scale = w.abs().amax(dim=1, keepdim=True) / 8",
+                "return (w / scale).round() * scale",
+            ),
+            "17 different values",
         ),
         "eight bits": (
             _four(
