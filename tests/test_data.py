@@ -73,7 +73,7 @@ def test_photographs_may_be_mirrored_and_digits_may_not(mnist, stand_in, tmp_pat
             pixels = np.full((8, 8, 3), 40 * number, dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
     for data, mirrored in ((mnist, False), (stand_in, True), (load(str(tmp_path)), True)):
-        assert data.augmentation.flip is mirrored and data.augmentation.shift == 2
+        assert data.augmentation == Augmentation(2, flip=mirrored, reflect=mirrored)
 
 
 def test_normalised_training_images_have_mean_0_and_standard_deviation_1(stand_in):
@@ -299,7 +299,10 @@ def test_an_empty_name_is_not_the_current_folder(arguments):
 
 
 def test_unknown_names_and_modes_are_refused(mnist):
-    for wrong in ({"name": "imagenet"}, {"mode": "some"}, {"mode": "sample", "val_fraction": 1.0}):
+    for wrong in (
+        *({"name": "imagenet"}, {"mode": "some"}),
+        *({"mode": "sample", "val_fraction": fraction} for fraction in (0.0, 1.0)),
+    ):
         with pytest.raises(DataError, match=str([*wrong.values()][-1])):
             load(**({"name": "mnist"} | wrong))
     for wrong in (("holdout",), ("train", 0)):
