@@ -15,9 +15,10 @@ import difflib
 import multiprocessing
 import os
 import random
+import re
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -58,6 +59,23 @@ LIBRARIES = (
     *("pytest", "hypothesis", "nbformat", "jupytext", "nbclient", "IPython", "rich.table"),
 )
 ALIKE = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")  # None, text and small numbers
+# Code whose mutants do the same, for one reason each; what a test could hold is not here.
+SAME = (
+    r"\bstrict=True",  # the lengths are equal wherever it is called
+    r"\bfrozen=True",  # nobody tries to change one
+    r"\b(fused|inplace)=True|@lru_cache",  # the same numbers in more time
+    r"(RESIZED_AT_ONCE|TRIAL_IMAGES) = \d+|1 << 16",  # parts of work, of any size
+    r"prepared_for: int \| None = -1",  # any number that is no size
+    r"\bstacklevel=\d",  # whose line a warning names
+    r"\b(repr|unit_scale|dynamic_ncols|leave|mininterval)=[\w.]+",  # how a bar or an object looks
+)
+# Arithmetic that decides where on a figure something stands, and how large: a person looks at it.
+PLACES = (
+    r"(?s)def (plot_architecture|_label|_draw_stage|_draw_probabilities)\(.*?\n\n\n",
+    r"\b(figsize|fontsize|markersize|linewidth|linestyle|alpha|color)=(\([^()]*\)|[\w.\"]+)",
+    r'"[\w.]+": [\d.]+',  # of use_style, and of lines
+    r"place = \(.*|\bheight = .*",
+)
 
 
 class Mutant(NamedTuple):
@@ -85,13 +103,16 @@ def mutants(module: str) -> Iterator[Mutant]:
     source = (ROOT / module).read_text(encoding="utf-8")
     nodes, tree = list(ast_nodes(get_ast(source))), ast.parse(source)
     silent, between = list(_silent(tree)), list(_between(tree))
+    same = list(_matches(SAME, source))
+    places = list(_matches(PLACES, source)) if module.endswith("plots.py") else []
     for name in operator_names():
         operator = get_operator(name)
         if operator.arguments() or name.endswith(ALIKE):
             continue
-        places = [place for node in nodes for place in operator().mutation_positions(node)]
-        for occurrence, (start, end) in enumerate(places):
-            if _inside(start, end, silent):
+        found = [place for node in nodes for place in operator().mutation_positions(node)]
+        arithmetic = places if re.search("Number|BinaryOp|UnaryOp", name) else []
+        for occurrence, (start, end) in enumerate(found):
+            if _inside(start, end, [*silent, *same, *arithmetic]):
                 continue
             # Not every star multiplies: cosmic-ray takes that before keyword arguments, too.
             if "BinaryOperator" not in name or _inside(start, end, between):
@@ -103,6 +124,15 @@ Place = tuple[int, int]  # line and column
 
 def _inside(start: Place, end: Place, spans: list[tuple[Place, Place]]) -> bool:
     return any(first <= start and end <= last for first, last in spans)
+
+
+def _matches(patterns: Sequence[str], source: str) -> Iterator[tuple[Place, Place]]:
+    """Where in a source one of these patterns is."""
+    for pattern in patterns:
+        for match in re.finditer(pattern, source):
+            before = [source[:end].split("\n") for end in match.span()]
+            start, end = ((len(lines), len(lines[-1])) for lines in before)
+            yield start, end
 
 
 def _silent(tree: ast.AST) -> Iterator[tuple[Place, Place]]:
