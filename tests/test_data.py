@@ -247,6 +247,7 @@ def test_every_shift_is_drawn_and_half_of_the_images_are_mirrored():
     generator = torch.Generator().manual_seed(0)
     moved = augment(image, Augmentation(1, flip=True), generator)
     assert len(moved.flatten(1).unique(dim=0)) == 18, "3 x 3 shifts, each of them mirrored, too"
+    assert torch.equal(augment(image, Augmentation(), generator), image)
     flipped = augment(image, Augmentation(0, flip=True), generator)
     assert 160 < (flipped[:, 0, 0, 0] == 5).sum() < 240
 

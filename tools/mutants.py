@@ -41,7 +41,7 @@ TESTS = {
     "data/load": "data sample folders",
     "data/npz": "npz data",
     "data/pictures": "predict folders",
-    "errors": "folders npz",
+    "errors": "files folders",
     "files": "files npz",
     "lit": "parity",
     "models": "models parity",
