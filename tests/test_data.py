@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.data.augmentation import Augmentation, augment, draw_moves, resize
-from helpers.data.batches import Split
+from helpers.data.batches import Batches, Split
 from helpers.data.load import DIGITS, OBJECTS, SAMPLE, channel_statistics, load, stratified_mask
 from helpers.errors import DataError, UserError
 
@@ -132,6 +132,22 @@ def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
     assert not torch.equal(moved, images_of(batches()))
     plain = [images_of(batches(epoch=e, augment=True, shuffle=False)) for e in (0, 1)]
     assert not torch.equal(*plain), "other moves in every epoch"
+
+
+def test_published_numbers_rest_on_this_order(mnist):
+    for seed, epoch in ((0, 1), (1, 0), (3, 2)):
+        batches = mnist.batches("train", 3600, shuffle=True, seed=seed)
+        batches.set_epoch(epoch)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        order = torch.randperm(3600, generator=generator)
+        assert labels_of(batches).equal(mnist.train.labels[order])
+
+
+def test_batches_that_nothing_is_said_of_are_plain_ones(mnist):
+    for batches in (mnist.batches("val"), Batches(mnist, mnist.val, 128)):
+        plain = {"batch_size": 128, "seed": 0, "rank": 0, "world_size": 1, "epoch": 0}
+        plain |= {"shuffle": False, "augmentation": None, "image_sizes": ()}
+        assert {name: getattr(batches, name) for name in plain} == plain
 
 
 @settings(max_examples=60, deadline=None)

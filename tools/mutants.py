@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
     "data/augmentation": "data",
     "data/batches": "data parity",
-    "data/digits": "predict",
+    "data/digits": "digits predict",
     "data/download": "download",
     "data/folders": "folders",
     "data/load": "data sample folders",
