@@ -5,8 +5,11 @@
 
 cosmic-ray knows the ways: another operator, a number one higher, a condition turned round, a loop
 that never runs. Nothing is written: each mutant lives in a process of its own, a fork of one that
-has loaded the libraries, with the mutated source in the module's place. What would prove nothing
-is left out: type hints, what is raised with which words, and `is` for `==`.
+has loaded the libraries, with the mutated source in the module's place. A mutant meets the tests
+that run its line, as coverage.py saw them run it, so most cost a second or two.
+
+What would prove nothing is left out: type hints, what is raised with which words, `is` for `==`,
+and what stands in SAME and in PLACES, each with its reason.
 """
 
 import argparse
@@ -53,6 +56,7 @@ TESTS = {
     "speed": "speed training",
     "training": "training parity",
 }
+MOST = 40  # tests for one mutant
 SLOW = "killed_at_any_moment or many_times or torchrun or Lightning or minimal_example"
 LIBRARIES = (
     *("torch", "numpy", "PIL.Image", "scipy.ndimage", "matplotlib.pyplot", "pytorch_lightning"),
@@ -65,6 +69,7 @@ SAME = (
     r"\bfrozen=True",  # nobody tries to change one
     r"\b(fused|inplace)=True|@lru_cache",  # the same numbers in more time
     r"(RESIZED_AT_ONCE|TRIAL_IMAGES) = \d+|1 << 16",  # parts of work, of any size
+    r"(OPEN_SECONDS|STALL_SECONDS|MINIMUM_RATE|LARGEST) = [\d_.]+",  # one more is as good
     r"prepared_for: int \| None = -1",  # any number that is no size
     r"\bstacklevel=\d",  # whose line a warning names
     r"\b(repr|unit_scale|dynamic_ncols|leave|mininterval)=[\w.]+",  # how a bar or an object looks
@@ -72,7 +77,7 @@ SAME = (
 # Arithmetic that decides where on a figure something stands, and how large: a person looks at it.
 PLACES = (
     r"(?s)def (plot_architecture|_label|_draw_stage|_draw_probabilities)\(.*?\n\n\n",
-    r"\b(figsize|fontsize|markersize|linewidth|linestyle|alpha|color)=(\([^()]*\)|[\w.\"]+)",
+    r"\b(figsize|fontsize|markersize|linewidth|linestyle|alpha|colou?r)=(\([^()]*\)|[\w.\"]+)",
     r'"[\w.]+": [\d.]+',  # of use_style, and of lines
     r"place = \(.*|\bheight = .*",
 )
@@ -185,10 +190,10 @@ class Known(NamedTuple):
     by_line: dict[tuple[str, int], set[str]]
 
     def nearest(self, mutant: Mutant) -> list[str]:
-        """The tests that run a mutant, short ones first; of code that runs on import alone, all."""
+        """The shortest tests that run a mutant, or any, where it runs on import alone."""
         near = [test for test in self.seconds if test.partition("::")[0] in files(mutant.module)]
         by_line = self.by_line.get((mutant.module, mutant.line), set())
-        return sorted(by_line.intersection(near) or near, key=self.seconds.__getitem__)
+        return sorted(by_line.intersection(near) or near, key=self.seconds.__getitem__)[:MOST]
 
 
 class _Chosen:
