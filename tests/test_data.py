@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.data.augmentation import Augmentation, augment, draw_moves, resize
-from helpers.data.batches import Split
+from helpers.data.batches import Batches, Split
 from helpers.data.load import DIGITS, OBJECTS, SAMPLE, channel_statistics, load, stratified_mask
 from helpers.errors import DataError, UserError
 
@@ -73,7 +73,7 @@ def test_photographs_may_be_mirrored_and_digits_may_not(mnist, stand_in, tmp_pat
             pixels = np.full((8, 8, 3), 40 * number, dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
     for data, mirrored in ((mnist, False), (stand_in, True), (load(str(tmp_path)), True)):
-        assert data.augmentation.flip is mirrored and data.augmentation.shift == 2
+        assert data.augmentation == Augmentation(2, flip=mirrored, reflect=mirrored)
 
 
 def test_normalised_training_images_have_mean_0_and_standard_deviation_1(stand_in):
@@ -132,6 +132,22 @@ def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
     assert not torch.equal(moved, images_of(batches()))
     plain = [images_of(batches(epoch=e, augment=True, shuffle=False)) for e in (0, 1)]
     assert not torch.equal(*plain), "other moves in every epoch"
+
+
+def test_published_numbers_rest_on_this_order(mnist):
+    for seed, epoch in ((0, 1), (1, 0), (3, 2)):
+        batches = mnist.batches("train", 3600, shuffle=True, seed=seed)
+        batches.set_epoch(epoch)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        order = torch.randperm(3600, generator=generator)
+        assert labels_of(batches).equal(mnist.train.labels[order])
+
+
+def test_batches_that_nothing_is_said_of_are_plain_ones(mnist):
+    for batches in (mnist.batches("val"), Batches(mnist, mnist.val, 128)):
+        plain = {"batch_size": 128, "seed": 0, "rank": 0, "world_size": 1, "epoch": 0}
+        plain |= {"shuffle": False, "augmentation": None, "image_sizes": ()}
+        assert {name: getattr(batches, name) for name in plain} == plain
 
 
 @settings(max_examples=60, deadline=None)
@@ -247,6 +263,7 @@ def test_every_shift_is_drawn_and_half_of_the_images_are_mirrored():
     generator = torch.Generator().manual_seed(0)
     moved = augment(image, Augmentation(1, flip=True), generator)
     assert len(moved.flatten(1).unique(dim=0)) == 18, "3 x 3 shifts, each of them mirrored, too"
+    assert torch.equal(augment(image, Augmentation(), generator), image)
     flipped = augment(image, Augmentation(0, flip=True), generator)
     assert 160 < (flipped[:, 0, 0, 0] == 5).sum() < 240
 
@@ -299,7 +316,10 @@ def test_an_empty_name_is_not_the_current_folder(arguments):
 
 
 def test_unknown_names_and_modes_are_refused(mnist):
-    for wrong in ({"name": "imagenet"}, {"mode": "some"}, {"mode": "sample", "val_fraction": 1.0}):
+    for wrong in (
+        *({"name": "imagenet"}, {"mode": "some"}),
+        *({"mode": "sample", "val_fraction": fraction} for fraction in (0.0, 1.0)),
+    ):
         with pytest.raises(DataError, match=str([*wrong.values()][-1])):
             load(**({"name": "mnist"} | wrong))
     for wrong in (("holdout",), ("train", 0)):

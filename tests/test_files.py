@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from commands.folder import RunFolder
 from helpers import files
-from helpers.errors import RunError, UserError
+from helpers.errors import RunError, UserError, printable
 from helpers.files import can_lock, user_path, write_atomically
 
 
@@ -37,6 +37,12 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     (tmp_path / "metrics.csv").write_bytes(b"old")
     return tmp_path / "metrics.csv"
+
+
+def test_folders_are_made_on_the_way_there(tmp_path):
+    path = tmp_path / "one" / "two" / "three"
+    write(path, b"new")
+    assert path.read_bytes() == b"new"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
@@ -81,12 +87,23 @@ def test_where_nothing_is_replaced_it_is_copied_with_a_warning(number, path, mon
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
 def test_a_file_that_is_held_for_good_stays_as_it_is(number, path, monkeypatch):
+    waited = [0.0]
+    monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(os, "replace", refuse(number))
     if number == errno.EACCES:  # with a full disk nobody shall try to copy over the old file
         monkeypatch.setattr(files.shutil, "copyfile", refuse(errno.EACCES))
     with pytest.raises(OSError, match=r"metrics\.csv|space"):
         write(path, b"new")
     assert path.read_bytes() == b"old" and os.listdir(path.parent) == [path.name]
+    if number == errno.EACCES:
+        assert waited == sorted(waited) and 1 < sum(waited) < 2, "seconds, in all"
+    else:
+        assert waited == [0.0], "waiting makes no room"
+
+
+def test_a_name_stays_on_one_line():
+    assert printable("pets\n\x1b[1m\ud800 cats é") == "pets\\n\\x1b[1m\\ud800 cats é"
+    assert printable(12) == "12"
 
 
 def test_paths_that_people_type(tmp_path, monkeypatch):

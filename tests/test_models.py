@@ -1,5 +1,8 @@
 """The models: shapes, sizes, reproducible first weights."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -75,6 +78,23 @@ def test_larger_sizes_have_more_parameters_and_take_images_of_any_size(name, sma
         assert model(torch.zeros(2, 3, side, side)).shape == (2, 10)
     with pytest.raises(RuntimeError):
         model(torch.zeros(2, 3, smallest - 1, smallest - 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "arguments"),
+    [
+        ("softmax.mnist", ("softmax", (1, 28, 28), 10)),
+        ("linear.cifar10", ("linear", COLOUR, 10)),
+        ("cnn_large.mnist", ("cnn", (1, 28, 28), 10)),
+        ("optimizers.final", ("cnn", COLOUR, 10, "small")),
+        ("live.digits", ("fastcnn", (1, 28, 28), 11, "small")),
+        ("live.pictures", ("fastcnn", COLOUR, 10, "middle")),
+    ],
+)
+def test_models_have_as_many_parameters_as_is_published(key, arguments):
+    results = Path(__file__).resolve().parent.parent / "book" / "results.json"
+    published = json.loads(results.read_text(encoding="utf-8"))[key]["parameters"]
+    assert count_parameters(build_model(*arguments)) == published
 
 
 def test_the_head_sees_the_largest_value_of_each_map():

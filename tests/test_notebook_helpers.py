@@ -1,6 +1,7 @@
 """What only notebooks use: claims, budgets, recorded numbers, pictures with sliders."""
 
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,6 +34,8 @@ def test_the_budget_is_that_of_the_profile(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_numbers_are_recorded_in_a_render_only(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results.json"
+    root = Path(__file__).resolve().parent.parent
+    assert notebook.RESULTS.relative_to(root).as_posix() == "book/results.json"
     monkeypatch.setattr(notebook, "RESULTS", path)
     record("cnn", accuracy=0.9)
     assert not path.exists()
@@ -58,6 +61,7 @@ def test_without_a_reader_the_pictures_stand_beside_each_other() -> None:
     assert not plt.get_fignums(), "an open figure would be shown twice"
     everything = explore(draw, (1, 2, 3), "slope")
     assert [axis.get_title() for axis in everything.axes][:3] == ["slope 1", "slope 2", "slope 3"]
+    assert [axis.axison for axis in everything.axes] == [True, True, True, False]
 
 
 def test_with_a_reader_the_slider_draws_what_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

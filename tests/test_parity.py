@@ -70,16 +70,17 @@ def by_notebook(model, images, config):
     return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def by_fit(model, images, config):
-    history = fit(model, images, config, device=CPU, progress=False)
+def by_fit(model, images, config, **options):
+    history = fit(model, images, config, device=CPU, progress=False, **options)
     return {column: history[column] for column in COLUMNS}
 
 
-def by_lightning(model, images, config, also_test=False):
+def by_lightning(model, images, config, also_test=False, state=None, after_epoch=None):
     quiet_lightning()
-    kept = HistoryCallback(config)
+    kept = HistoryCallback(config, state=state, after_epoch=after_epoch)
+    done = len(kept.history)
     trainer = pl.Trainer(
-        max_epochs=config.epochs,
+        max_epochs=kept.epochs_left,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -88,7 +89,8 @@ def by_lightning(model, images, config, also_test=False):
         num_sanity_val_steps=0,
         callbacks=[kept, *early_stopping(config, kept.history)],
     )
-    module, batches = LitClassifier(model, config), ImageDataModule(images, config)
+    module = LitClassifier(model, config, images.num_classes, first_epoch=done)
+    batches = ImageDataModule(images, config)
     trainer.fit(module, datamodule=batches)
     if also_test:
         return trainer.test(module, datamodule=batches, verbose=False)[0]
@@ -141,6 +143,33 @@ def test_fit_and_lightning_agree_on_everything_else_a_run_can_have(changes, data
         weights.append(model.state_dict())
     assert curves[0] == curves[1]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"scheduler": "cosine", "augment": True}, {"early_stopping": 2, "lr": 1e-30}],
+    ids=str,
+)
+def test_either_goes_on_where_the_other_stopped(changes, data, capsys):
+    """With so small a rate the first epoch stays the best, and patience ends after the third."""
+    images, config = data["mnist"], TrainingConfig(epochs=4, batch_size=64, **changes)
+    curves, states = [], {}
+    for train in (by_fit, by_lightning):
+        states[train] = []
+        model = build_model("linear", images.image_shape, images.num_classes)
+        curves.append(train(model, images, config, after_epoch=states[train].append))
+    assert curves[0] == curves[1]
+    epochs = 3 if config.early_stopping else 4
+    assert [len(kept) for kept in states.values()] == [epochs] * 2
+    for first, then in ((by_fit, by_lightning), (by_lightning, by_fit)):
+        for state in states[first][:-1]:
+            model = build_model("linear", images.image_shape, images.num_classes, seed=9)
+            assert then(model, images, config, state=state) == curves[0]
+            weights = states[first][-1]["model"]
+            assert all(torch.equal(weights[k], v) for k, v in model.state_dict().items())
+        kept = HistoryCallback(config, state=states[first][-1])
+        assert kept.epochs_left == 0, "nothing is left to do"
+    assert capsys.readouterr().err == "", "no bar and no line, as none was asked for"
 
 
 def test_lightning_measures_the_test_split_as_evaluate_does(data):

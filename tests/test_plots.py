@@ -67,6 +67,11 @@ def pictures(figure: Figure) -> list[np.ndarray]:
     return [np.asarray(image.get_array()) for axis in figure.axes for image in axis.images]
 
 
+def grid(figure: Figure) -> tuple[int, int]:
+    """Rows and columns."""
+    return figure.axes[0].get_gridspec().get_geometry()
+
+
 def random_images(count: int, channels: int = 1) -> Tensor:
     return torch.randint(0, 256, (count, channels, 4, 5), dtype=torch.uint8)
 
@@ -95,6 +100,8 @@ def test_an_image_stands_under_the_name_of_its_class() -> None:
     assert texts(figure) == ["frog", "cat", "dog", "three"]
     np.testing.assert_array_equal(pictures(figure), images[:, 0])
     assert texts(show_images(images, [2, 0, 1])) == ["2", "0", "1"]
+    assert grid(figure) == (2, 2) and grid(show_images(random_images(9))) == (2, 8)
+    assert not any(axis.axison for axis in figure.axes), "no frame round what stays empty"
 
 
 def test_histories_are_drawn_as_they_were() -> None:
@@ -111,6 +118,9 @@ def test_histories_are_drawn_as_they_were() -> None:
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["slow", "fast"]
     colours = [line.get_color() for line in left.lines]
     assert colours[0] == colours[1] != colours[2] == colours[3]
+    many = plot_histories({str(number): runs["slow"] for number in range(9)}).axes[1].lines
+    looks = {(line.get_color(), line.get_marker()) for line in many}
+    assert len(looks) == 8, "then they come again"
 
 
 def test_the_confusion_matrix_counts_in_percent_of_the_true_class() -> None:
@@ -124,6 +134,12 @@ def test_the_confusion_matrix_counts_in_percent_of_the_true_class() -> None:
     assert numbers == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (1, 2): "100"}
     for names in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert tuple(name.get_text() for name in names) == CLASSES
+    assert {text.get_text(): text.get_color() for text in axis.texts} == {
+        **{"25": "white", "75": "black", "100": "black"}  # the colour map gets lighter
+    }
+    few = torch.tensor([0] * 200 + [1]), torch.tensor([0] * 197 + [1, 1, 2, 1])
+    shown = [text.get_text() for text in plot_confusion(*few, CLASSES).axes[0].texts]
+    assert shown == ["98", "1", "100"], "what is below one percent stays empty"
     without = plot_confusion(labels[:5], predictions[:5], CLASSES).axes[0]
     assert without.images[0].get_array()[2].tolist() == [0, 0, 0], "a class without images"
 
@@ -134,6 +150,8 @@ def test_mistakes_are_the_wrong_answers_the_most_certain_first() -> None:
     figure = plot_mistakes(images, torch.tensor([1, 1, 1, 2]), probabilities, CLASSES, count=4)
     assert texts(figure) == ["says cat (90 %)\nis dog", "says cat (60 %)\nis dog"]
     np.testing.assert_array_equal(pictures(figure), images[[1, 0], 0])
+    assert grid(figure) == (1, 4)
+    assert grid(plot_mistakes(images, torch.tensor([1] * 4), probabilities, CLASSES)) == (3, 4)
 
 
 def test_an_architecture_shows_image_names_shapes_and_probabilities() -> None:

@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 import predict
 from commands.folder import description, load_checkpoint, save_checkpoint
 from commands.predictor import load_predictor
+from helpers.data import pictures
 from helpers.data.digits import centre_like_mnist, is_dark_on_light, read_digit
 from helpers.data.load import load
 from helpers.data.pictures import eight_bits, read_image, squeeze
@@ -492,6 +493,21 @@ def test_every_format_is_read(kind, seven):
     assert kind == "ico" or read.size == picture.size
     seen = np.abs(read_digit(read).pixels.astype(int) - read_digit(picture).pixels)
     assert seen.mean() < 12
+
+
+def test_a_large_photograph_is_read_smaller_and_a_bomb_is_not_read(monkeypatch):
+    def read(large, largest=10**8):
+        monkeypatch.setattr(pictures, "LARGE", large)
+        monkeypatch.setattr(pictures, "LARGEST", largest)
+        file.seek(0)
+        return read_image(file).size
+
+    with io.BytesIO() as file:
+        Image.new("L", (4000, 4800)).save(file, "JPEG")
+        pixels = 4000 * 4800
+        assert read(pixels) == (4000, 4800) and read(pixels - 1) == (2000, 2400)
+        with pytest.raises(DataError, match=f"{pixels - 1:,} pixels.* bomb"):
+            read(pixels, pixels - 1)
 
 
 def test_one_bit_pictures_palettes_and_the_first_frame(seven, tmp_path):

@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 from helpers.models import build_model
-from helpers.speed import autocast, choose_precision, keep_freed_memory
+from helpers.speed import (
+    PrecisionTrial,
+    autocast,
+    choose_precision,
+    keep_freed_memory,
+    settle_precision,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +49,42 @@ def test_the_trial_believes_the_clock_and_leaves_the_model_as_it_was(monkeypatch
     assert (trial.bf16_seconds > trial.fp32_seconds) == (slow == "bf16")
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters()) and model.training
+
+
+@pytest.mark.parametrize(
+    ("bf16", "chosen"), [(8.9, "bf16"), (9.0, "fp32"), (9.5, "fp32"), (11.0, "fp32")]
+)
+def test_the_trial_wants_a_clear_difference_and_forgets_its_first_step(monkeypatch, bf16, chosen):
+    """Of three steps in each precision, in turns; 64 images must do."""
+    clock = (second for taken in (0.5, 0.5, 10.0, bf16, 12.0, 12.0) for second in (0.0, taken))
+    monkeypatch.setattr("helpers.speed.time.perf_counter", lambda: next(clock))
+    sizes = []
+
+    class Model(nn.Linear):
+        def forward(self, images):
+            sizes.append(len(images))
+            return super().forward(images)
+
+    trial = choose_precision(Model(4, 10), (torch.rand(100, 4), torch.arange(100) % 10))
+    assert sizes == [64] * 6
+    assert trial == (chosen, 10.0, bf16)
+    assert str(trial).endswith(f"took {1000 * bf16:.1f} ms in bf16, 10000.0 ms in fp32")
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_the_choice_is_told_once_and_not_in_a_notebook(notebook, monkeypatch, capsys):
+    trial = PrecisionTrial("bf16", 2.0, 1.0)
+    monkeypatch.setattr("helpers.speed.choose_precision", lambda *_: trial)
+    monkeypatch.setattr("helpers.speed.in_notebook", lambda: notebook)
+    for wanted, announce, told in (
+        ("auto", True, not notebook),
+        ("auto", False, False),
+        ("bf16", True, False),
+    ):
+        assert settle_precision(wanted, nn.Flatten(), [None], announce) == "bf16"
+        said = capsys.readouterr()
+        assert said.out == "" and said.err == f"{trial}\n" * told
+    assert settle_precision("fp32", nn.Flatten(), [None], True) == "fp32"
 
 
 def test_autocast_multiplies_in_the_named_precision():
@@ -80,5 +122,9 @@ def test_kept_memory_is_asked_for_in_what_the_library_takes(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(mallopt=mallopt))
     assert keep_freed_memory() is True
     assert asked == {-3: 2**25, -1: 2**31 - 1}
+    for refused in (-1, -3):
+        library = SimpleNamespace(mallopt=lambda name, _, refused=refused: int(name != refused))
+        monkeypatch.setattr(ctypes, "CDLL", lambda _name, library=library: library)
+        assert keep_freed_memory() is False, "half of it helps nobody"
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert keep_freed_memory() is False, "another C library is no mistake"

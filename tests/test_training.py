@@ -1,6 +1,7 @@
 """The training loop: it learns, it repeats, it goes on, and it measures what it says."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from helpers.recipes import OPTIMIZERS, SCHEDULERS, TrainingConfig
 from helpers.training import (
     COLUMNS,
     History,
+    best_device,
     check_image_sizes,
     evaluate,
     fit,
@@ -152,12 +154,9 @@ def test_the_training_loss_is_the_mean_over_images(data):
     model, config = build(data).train(), TrainingConfig(optimizer="sgd", lr=1e-30)
     logits, labels = predict_logits(model, data.batches("train"))
     for smoothing in (0.0, 0.5):
-        loss = train_epoch(
-            model,
-            data.batches("train", 200),
-            make_optimizer(model, config),
-            label_smoothing=smoothing,
-        )
+        options = {"label_smoothing": smoothing} if smoothing else {}
+        optimizer = make_optimizer(model, config)
+        loss = train_epoch(model, data.batches("train", 200), optimizer, **options)
         expected = F.cross_entropy(logits, labels, label_smoothing=smoothing)
         assert loss == pytest.approx(expected.item(), rel=1e-5)
 
@@ -173,7 +172,7 @@ def test_training_uses_batch_statistics_and_evaluation_does_not(data):
 
 @pytest.mark.parametrize(
     ("loss", "diverged"),
-    [(2.3, False), (99.0, False), (101.0, True), (math.inf, True), (math.nan, True)],
+    [(2.3, False), (99.9, False), (100.0, True), (math.inf, True), (math.nan, True)],
 )
 def test_an_exploded_loss_counts_as_diverged(loss, diverged):
     history = History(rows=[{"epoch": 1, "train_loss": loss, "val_accuracy": 0.5}])
@@ -181,11 +180,29 @@ def test_an_exploded_loss_counts_as_diverged(loss, diverged):
     assert history.is_over(TrainingConfig(epochs=9)) is diverged
 
 
+def test_patience_counts_the_epochs_after_the_best():
+    rows = [{"epoch": n + 1, "train_loss": 1.0, "val_accuracy": 0.5} for n in range(3)]
+    for patience, over in ((1, True), (2, True), (3, False), (0, False)):
+        config = TrainingConfig(epochs=9, early_stopping=patience)
+        assert History(rows=rows, best_epoch=1).is_over(config) is over
+    assert History(rows=rows, best_epoch=1).is_over(TrainingConfig(epochs=3))
+    empty = History()
+    assert not empty.is_over(TrainingConfig(epochs=1)) and not empty.diverged
+    assert (empty.best_val_accuracy, empty.seconds, empty.best_epoch) == (0, 0, 0)
+
+
 def test_a_run_ends_when_it_diverges_or_loses_its_patience(data):
     _, history = train(data, TrainingConfig(epochs=5, optimizer="sgd", lr=1e20))
     assert history.diverged and len(history) < 5
     _, history = train(data, replace(FAST_RUN, epochs=9, lr=1e-12, early_stopping=2))
     assert len(history) == 3 and history.best_epoch == 1
+
+
+def test_the_first_epoch_is_the_best_so_far_even_with_no_right_answer():
+    model, history = nn.Linear(1, 1), History()
+    history.load_best(model)  # nothing yet: no weights change
+    history.add({"epoch": 1, "val_accuracy": 0.0}, model)
+    assert history.best_epoch == 1 and history.best_state.keys() == model.state_dict().keys()
 
 
 def test_best_weights_are_those_of_the_best_epoch():
@@ -212,6 +229,9 @@ def test_schedules_follow_their_formula(scheduler, shape):
     config = TrainingConfig(epochs=2, lr=0.5, scheduler=scheduler)
     rates = learning_rates(config, 3)
     assert rates == pytest.approx([0.5 * factor for factor in shape])
+    further = learning_rates(config, 3, further=3)
+    last = {"none": 0.5, "step": 0.005, "linear": 0.0, "cosine": 0.0}[scheduler]
+    assert further[6:] == pytest.approx([last] * 3), "behind its end a schedule rests"
     after_warmup = learning_rates(replace(config, epochs=3, warmup_epochs=1), 3)[3:]
     assert after_warmup == pytest.approx(rates), "the warm-up takes nothing of the way down"
 
@@ -219,6 +239,8 @@ def test_schedules_follow_their_formula(scheduler, shape):
 def test_warmup_rises_linearly_and_onecycle_peaks_at_lr():
     config = TrainingConfig(epochs=4, lr=1.0, warmup_epochs=1)
     assert learning_rates(config, 4) == pytest.approx([0.25, 0.5, 0.75, 1.0] + [1.0] * 12)
+    nothing_else = replace(config, epochs=1, warmup_epochs=0.9, scheduler="linear")
+    assert learning_rates(nothing_else, 4, further=1) == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     rates = learning_rates(TrainingConfig(epochs=10, lr=1.0, scheduler="onecycle"), 10)
     assert max(rates) == pytest.approx(1.0, rel=1e-3) and rates[-1] < 1e-3
     assert 0.2 < rates.index(max(rates)) / len(rates) < 0.4
@@ -229,11 +251,12 @@ def test_the_history_of_one_cycle_ends_at_its_lowest_rate(data):
     assert history["lr"][-1] < 1e-4 * FAST_RUN.lr
 
 
-def learning_rates(config, steps_per_epoch):
+def learning_rates(config, steps_per_epoch, further=0):
+    """Of every step of a run, and of some behind its end."""
     optimizer = make_optimizer(nn.Linear(1, 1), replace(config, optimizer="sgd"))
     scheduler = make_scheduler(optimizer, config, steps_per_epoch)
     rates = []
-    for _ in range(config.epochs * steps_per_epoch):
+    for _ in range(config.epochs * steps_per_epoch + further):
         rates.append(optimizer.param_groups[0]["lr"])
         assert optimizer.param_groups[0]["momentum"] == config.momentum
         optimizer.step()
@@ -254,6 +277,53 @@ def test_sizes_that_a_model_cannot_take_are_found_before_training(data):
             check_image_sizes(model, data, replace(config, image_sizes=sizes))
 
 
+def test_a_last_batch_of_one_image_is_found_where_it_cannot_be_trained_on(data):
+    """Batch normalisation takes a mean over the images of a batch, and one image has none."""
+    layers = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.BatchNorm1d(1), nn.Linear(1, 10))
+    normalised, plain = nn.Sequential(*layers), nn.Sequential(*layers[:2], layers[3])
+    before = {name: value.clone() for name, value in normalised.state_dict().items()}
+    for count, batch_size, sizes, fails in (
+        *((65, 64, (), True), (65, 64, (14, 28), True), (4, 1, (), True), (1, 64, (), True)),
+        *((66, 64, (), False), (64, 64, (), False), (2, 64, (14,), False)),
+    ):
+        part, config = data.subset(count), TrainingConfig(batch_size=batch_size, image_sizes=sizes)
+        check_image_sizes(plain, part, config)
+        with pytest.raises(ValueError, match="one image") if fails else nullcontext():
+            check_image_sizes(normalised.eval(), part, config)
+        assert not normalised.training
+    assert all(torch.equal(before[k], v) for k, v in normalised.state_dict().items())
+
+
+def test_measuring_keeps_no_gradients(data):
+    model, seen = build(data), []
+    model.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    for measure in (evaluate, predict_logits):
+        measure(model, data.batches("val", 400))
+    check_image_sizes(model, data, TrainingConfig(image_sizes=(28,)))
+    assert seen == [False] * 3
+
+
+def test_published_numbers_rest_on_this_rule_of_seed_and_epoch(data):
+    for seed, epoch in ((0, 1), (1, 0), (3, 2)):
+        expected = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        batches = training_batches(data, replace(FAST_RUN, batch_size=640, seed=seed))
+        start_epoch(batches, epoch)
+        assert torch.rand(3).equal(torch.rand(3, generator=expected))
+        assert batches.epoch == epoch and batches.seed == seed
+
+
+@pytest.mark.parametrize("found", ["accelerator", "none", "cuda", "cpu"])
+def test_the_accelerator_that_pytorch_finds_is_taken(found, monkeypatch):
+    """Two of these come from a PyTorch that has no `torch.accelerator` yet."""
+    accelerator = SimpleNamespace(
+        is_available=lambda: found == "accelerator",
+        current_accelerator=lambda: torch.device("mps"),
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found == "cuda")
+    monkeypatch.setattr(torch, "accelerator", accelerator if found[0] in "an" else None)
+    assert best_device().type == {"accelerator": "mps", "none": "cpu"}.get(found, found)
+
+
 def test_bf16_trains_and_is_measured_in_bf16(data):
     model, history = train(data, replace(FAST_RUN, precision="bf16"), "cnn")
     assert history["train_loss"][-1] < history["train_loss"][0] and history.precision == "bf16"
@@ -265,3 +335,5 @@ def test_progress_goes_to_standard_error(data, capsys):
     fit(build(data), data, replace(FAST_RUN, epochs=1), device=CPU, progress=True)
     captured = capsys.readouterr()
     assert captured.out == "" and "val_accuracy" in captured.err
+    fit(build(data), data, replace(FAST_RUN, epochs=1), device=CPU, progress=False)
+    assert capsys.readouterr() == ("", "")

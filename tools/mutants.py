@@ -5,8 +5,11 @@
 
 cosmic-ray knows the ways: another operator, a number one higher, a condition turned round, a loop
 that never runs. Nothing is written: each mutant lives in a process of its own, a fork of one that
-has loaded the libraries, with the mutated source in the module's place. What would prove nothing
-is left out: type hints, what is raised with which words, and `is` for `==`.
+has loaded the libraries, with the mutated source in the module's place. A mutant meets the tests
+that run its line, as coverage.py saw them run it, so most cost a second or two.
+
+What would prove nothing is left out: type hints, what is raised with which words, `is` for `==`,
+and what stands in SAME and in PLACES, each with its reason.
 """
 
 import argparse
@@ -15,15 +18,19 @@ import difflib
 import multiprocessing
 import os
 import random
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # The tests that know a module best, all of them quick. What processes.py does shows in several
@@ -31,29 +38,49 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
     "data/augmentation": "data",
     "data/batches": "data parity",
-    "data/digits": "predict",
+    "data/digits": "digits predict",
     "data/download": "download",
     "data/folders": "folders",
     "data/load": "data sample folders",
     "data/npz": "npz data",
     "data/pictures": "predict folders",
-    "errors": "folders download",
-    "files": "files resume",
+    "errors": "files folders",
+    "files": "files npz",
     "lit": "parity",
     "models": "models parity",
     "notebook": "notebook_helpers",
     "plots": "plots",
-    "progress": "training cli",
-    "recipes": "recipes training scripts",
-    "speed": "speed cli",
+    "progress": "progress training",
+    "recipes": "recipes training",
+    "ship": "ship",
+    "speed": "speed training",
     "training": "training parity",
 }
+MOST = 40  # tests for one mutant
 SLOW = "killed_at_any_moment or many_times or torchrun or Lightning or minimal_example"
 LIBRARIES = (
     *("torch", "numpy", "PIL.Image", "scipy.ndimage", "matplotlib.pyplot", "pytorch_lightning"),
     *("pytest", "hypothesis", "nbformat", "jupytext", "nbclient", "IPython", "rich.table"),
 )
 ALIKE = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")  # None, text and small numbers
+# Code whose mutants do the same, for one reason each; what a test could hold is not here.
+SAME = (
+    r"\bstrict=True",  # the lengths are equal wherever it is called
+    r"\bfrozen=True",  # nobody tries to change one
+    r"\b(fused|inplace)=True|@lru_cache",  # the same numbers in more time
+    r"(RESIZED_AT_ONCE|TRIAL_IMAGES) = \d+|1 << 16",  # parts of work, of any size
+    r"(OPEN_SECONDS|STALL_SECONDS|MINIMUM_RATE|LARGEST) = [\d_.]+",  # one more is as good
+    r"prepared_for: int \| None = -1",  # any number that is no size
+    r"\bstacklevel=\d",  # whose line a warning names
+    r"\b(repr|unit_scale|dynamic_ncols|leave|mininterval)=[\w.]+",  # how a bar or an object looks
+)
+# Arithmetic that decides where on a figure something stands, and how large: a person looks at it.
+PLACES = (
+    r"(?s)def (plot_architecture|_label|_draw_stage|_draw_probabilities)\(.*?\n\n\n",
+    r"\b(figsize|fontsize|markersize|linewidth|linestyle|alpha|colou?r)=(\([^()]*\)|[\w.\"]+)",
+    r'"[\w.]+": [\d.]+',  # of use_style, and of lines
+    r"place = \(.*|\bheight = .*",
+)
 
 
 class Mutant(NamedTuple):
@@ -79,18 +106,41 @@ def mutants(module: str) -> Iterator[Mutant]:
     from cosmic_ray.plugins import get_operator, operator_names
 
     source = (ROOT / module).read_text(encoding="utf-8")
-    nodes, silent = list(ast_nodes(get_ast(source))), list(_silent(ast.parse(source)))
+    nodes, tree = list(ast_nodes(get_ast(source))), ast.parse(source)
+    silent, between = list(_silent(tree)), list(_between(tree))
+    same = list(_matches(SAME, source))
+    places = list(_matches(PLACES, source)) if module.endswith("plots.py") else []
     for name in operator_names():
         operator = get_operator(name)
         if operator.arguments() or name.endswith(ALIKE):
             continue
-        places = [place for node in nodes for place in operator().mutation_positions(node)]
-        for occurrence, (start, end) in enumerate(places):
-            if not any(first <= start and end <= last for first, last in silent):
+        found = [place for node in nodes for place in operator().mutation_positions(node)]
+        arithmetic = places if re.search("Number|BinaryOp|UnaryOp", name) else []
+        for occurrence, (start, end) in enumerate(found):
+            if _inside(start, end, [*silent, *same, *arithmetic]):
+                continue
+            # Not every star multiplies: cosmic-ray takes that before keyword arguments, too.
+            if "BinaryOperator" not in name or _inside(start, end, between):
                 yield Mutant(module, start[0], name, occurrence)
 
 
-def _silent(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+Place = tuple[int, int]  # line and column
+
+
+def _inside(start: Place, end: Place, spans: list[tuple[Place, Place]]) -> bool:
+    return any(first <= start and end <= last for first, last in spans)
+
+
+def _matches(patterns: Sequence[str], source: str) -> Iterator[tuple[Place, Place]]:
+    """Where in a source one of these patterns is."""
+    for pattern in patterns:
+        for match in re.finditer(pattern, source):
+            before = [source[:end].split("\n") for end in match.span()]
+            start, end = ((len(lines), len(lines[-1])) for lines in before)
+            yield start, end
+
+
+def _silent(tree: ast.AST) -> Iterator[tuple[Place, Place]]:
     """Where nothing is computed that a test should look at: type hints, and words of errors."""
     for node in ast.walk(tree):
         hints = [getattr(node, name, None) for name in ("annotation", "returns")]
@@ -99,6 +149,15 @@ def _silent(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
             if isinstance(part, ast.expr):
                 assert part.end_lineno and part.end_col_offset
                 yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+
+
+def _between(tree: ast.AST) -> Iterator[tuple[Place, Place]]:
+    """Where the operators with two operands stand."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            assert node.left.end_lineno and node.left.end_col_offset
+            left = (node.left.end_lineno, node.left.end_col_offset)
+            yield left, (node.right.lineno, node.right.col_offset)
 
 
 def dotted(module: str) -> str:
@@ -124,27 +183,120 @@ class _Finder:
         return spec_from_file_location(name, self.path, loader=Loader(name, self.path))
 
 
-def _run_tests(module: str, source: str | None, tests: list[str]) -> None:
-    import pytest
+class Known(NamedTuple):
+    """What some tests do: the seconds that each takes, and those that come by a line of a file."""
 
+    seconds: dict[str, float]
+    by_line: dict[tuple[str, int], set[str]]
+
+    def nearest(self, mutant: Mutant) -> list[str]:
+        """The shortest tests that run a mutant, or any, where it runs on import alone."""
+        near = [test for test in self.seconds if test.partition("::")[0] in files(mutant.module)]
+        by_line = self.by_line.get((mutant.module, mutant.line), set())
+        return sorted(by_line.intersection(near) or near, key=self.seconds.__getitem__)[:MOST]
+
+
+class _Chosen:
+    """Lets pytest run some of the tests that it found, in this order."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.places = {test: place for place, test in enumerate(tests)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self.places]
+        # File by file, as what several tests share lives as long as their file.
+        items.sort(key=lambda item: (item.path, self.places[item.nodeid]))
+
+
+class _Watch:
+    """Finds out what is `Known` of one file of tests."""
+
+    def __init__(self) -> None:
+        from coverage import Coverage
+
+        self.now, self.seconds = "", dict[str, float]()
+        self.coverage = Coverage(
+            data_file=None, include=[str(ROOT / "helpers/*")], config_file=False
+        )
+        self.coverage.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self.now, began = item.nodeid, time.perf_counter()
+        self.coverage.switch_context(self.now)
+        result = yield
+        self.seconds[self.now] = time.perf_counter() - began
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, object, object]:
+        """What is made once for several tests counts for all of them."""
+        if fixturedef.scope != "function":
+            self.coverage.switch_context("all")
+        result = yield
+        self.coverage.switch_context(self.now)
+        return result
+
+    def known(self) -> Known:
+        self.coverage.stop()
+        data, by_line = self.coverage.get_data(), {}
+        for path in data.measured_files():
+            module = Path(path).relative_to(ROOT).as_posix()
+            for line, names in data.contexts_by_lineno(path).items():
+                tests = set(self.seconds).intersection(names)
+                by_line[module, line] = set(self.seconds) if "all" in names else tests
+        return Known(self.seconds, by_line)
+
+
+def files(module: str) -> list[str]:
+    """The tests that know a module best."""
+    return [f"tests/test_{name}.py" for name in TESTS[module[8:-3]].split()]
+
+
+def _run_tests(plugin: _Chosen | None, finder: _Finder | None, tests: list[str], told: Any) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    if source is not None:
-        sys.meta_path.insert(0, _Finder(module, source))
+    if finder is not None:
+        sys.meta_path.insert(0, finder)
+    watch = _Watch() if plugin is None else None
     options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-k", f"not ({SLOW})"]
     # Plugins of pytest that the libraries have loaded already.
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    os._exit(pytest.main([*options, *tests]))
+    status = pytest.main([*options, *tests], [watch or plugin])
+    if watch is not None:
+        told.send(None if status else watch.known())
+    os._exit(status)
 
 
-def survives(module: str, source: str | None, tests: list[str], limit: float) -> bool:
-    """Whether all tests pass within `limit` seconds; without a source, of the code as it is."""
+def _started(*arguments: object) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
-    process = context.Process(target=_run_tests, args=(module, source, tests))
+    process = context.Process(target=_run_tests, args=arguments)
     process.start()
-    process.join(limit)
+    return process
+
+
+def known(file: str) -> Known:
+    """Run a file of tests with the code as it is."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = _started(None, None, [file], there)
+    there.close()
+    found: Known | None = here.recv()
+    process.join()
+    if found is None:
+        sys.exit(f"error: {file} fails without a mutant")
+    return found
+
+
+def survives(mutant: Mutant, knowledge: Known) -> bool:
+    """Whether all tests that run the mutant pass; not if they take several times as long."""
+    tests = knowledge.nearest(mutant)
+    seconds = sum(knowledge.seconds[test] for test in tests)
+    finder = _Finder(mutant.module, mutant.source())
+    names = sorted({test.partition("::")[0] for test in tests})
+    process = _started(_Chosen(tests), finder, names, None)
+    process.join(20 + 4 * seconds)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -169,26 +321,24 @@ def main() -> int:
     names = [f"helpers/{name}.py" for name in TESTS]
     if options.module:
         names = [Path(options.module).as_posix()]
-    tests = {name: [f"tests/test_{t}.py" for t in TESTS[name[8:-3]].split()] for name in names}
     found = [mutant for name in names for mutant in mutants(name)]
     random.Random(options.seed).shuffle(found)
     chosen = sorted(found[: options.sample])
-    limits = {}
-    for name in dict.fromkeys(mutant.module for mutant in chosen):
-        began = time.perf_counter()
-        if not survives(name, None, tests[name], 600):
-            sys.exit(f"error: the tests of {name} fail without a mutant")
-        limits[name] = 20 + 3 * (time.perf_counter() - began)
+    needed = sorted({file for mutant in chosen for file in files(mutant.module)})
 
     def tried(mutant: Mutant) -> bool:
-        name, source = mutant.module, mutant.source()
-        alive = survives(name, source, tests[name], limits[name])
-        if alive:
-            lines = (ROOT / name).read_text(encoding="utf-8"), source
-            print(f"{name}: {mutant.operator}", *changed(*lines), sep="\n  ", flush=True)
+        if alive := survives(mutant, knowledge):
+            lines = (ROOT / mutant.module).read_text(encoding="utf-8"), mutant.source()
+            name = f"{mutant.module}:{mutant.line}: {mutant.operator}"
+            print(name, *changed(*lines), sep="\n  ", flush=True)
         return alive
 
     with ThreadPoolExecutor(options.workers) as pool:
+        knowledge = Known({}, {})
+        for seconds, by_line in pool.map(known, needed):
+            knowledge.seconds.update(seconds)
+            for place, tests in by_line.items():
+                knowledge.by_line.setdefault(place, set()).update(tests)
         alive = sum(pool.map(tried, chosen))
     killed = len(chosen) - alive
     print(
