@@ -354,7 +354,7 @@ def test_the_first_page_gets_small_pictures_of_figures(tmp_path: Path) -> None:
         return dress.with_thumbnails(f"<!-- figure:{marker} -->", notebooks, tmp_path / "small")
 
     assert ':alt: "A \\"cat\\": black"' in page('one|A "cat')
-    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL
+    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL[0]
     assert page("one|Not drawn") == ""
     for marker in ("one|A dog", "two|A cat"):
         with pytest.raises(UserError, match="figure"):
