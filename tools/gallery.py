@@ -196,11 +196,11 @@ def _line(row: Entry) -> str:
         f"{row.runs}",
     ]
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-    made = f"<code>{row.command}</code>" if row.command else "the chapter"
+    made = f"<code>{row.command}</code>" if row.command else ""
     return (
         f'<tr id="model-{row.letter}" data-seconds="{row.seconds or ""}"><td>{row.letter}</td>'
-        f'<td><a href="{row.page}">{row.name}</a></td><td>{SETS[row.data][0]}</td>{numbers}'
-        f"<td>{made}</td></tr>"
+        f'<td><a href="{row.page}">{row.name}</a>{made}</td><td>{SETS[row.data][0]}</td>'
+        f"{numbers}</tr>"
     )
 
 
@@ -214,7 +214,7 @@ def with_gallery(text: str, course: Course) -> str:
     for data in SETS:
         line = results.get(f"baselines.{'digits' if data == 'mnist' else 'colour'}.{WITHOUT[data]}")
         panels += [_panel(rows, data, axis, line and line["val_accuracy"]) for axis in AXES]
-    names = "|Model|Data set|Validation|Test|Seconds|Parameters|Runs|Made by".split("|")
+    names = "|Model|Data set|Validation|Test|Seconds|Parameters|Runs".split("|")
     head = "".join(f"<th>{name}</th>" for name in names)
     made = [
         '<div class="demo" id="gallery">',
