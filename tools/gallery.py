@@ -196,7 +196,8 @@ def _line(row: Entry) -> str:
         f"{row.runs}",
     ]
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-    made = f"<code>{row.command}</code>" if row.command else ""
+    words = " ".join(f"<span>{word}</span>" for word in row.command.split())
+    made = f"<code>{words}</code>" if words else ""
     return (
         f'<tr id="model-{row.letter}" data-seconds="{row.seconds or ""}"><td>{row.letter}</td>'
         f'<td><a href="{row.page}">{row.name}</a>{made}</td><td>{SETS[row.data][0]}</td>'
