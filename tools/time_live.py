@@ -29,7 +29,7 @@ AGAIN = 5  # times that the photograph is chosen
 
 
 def draw(browser: Browser) -> None:
-    """A three, in 40 steps of a mouse that does not wait for answers."""
+    """A three, in 40 steps of a mouse: the browser has taken each before the next comes."""
     left, top = browser.run(
         "(({left, top}) => [left, top])"
         "(document.getElementById('live-drawing').getBoundingClientRect())"
@@ -40,7 +40,7 @@ def draw(browser: Browser) -> None:
     for number, (x, y) in enumerate([points[0], *points, points[-1]]):
         ends = {0: "mousePressed", len(points) + 1: "mouseReleased"}
         known = {"x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
-        browser.post("Input.dispatchMouseEvent", type=ends.get(number, "mouseMoved"), **known)
+        browser.send("Input.dispatchMouseEvent", type=ends.get(number, "mouseMoved"), **known)
 
 
 def time_once(page: str, photo: Path, folder: Path) -> dict[str, list[float]]:
