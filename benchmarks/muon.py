@@ -29,6 +29,7 @@ from helpers.data.batches import ImageData
 from helpers.data.load import load
 from helpers.errors import UserError
 from helpers.files import write_atomically
+from helpers.models import count_parameters
 from helpers.speed import autocast, keep_freed_memory, settle_precision
 from helpers.training import best_device, evaluate
 
@@ -267,6 +268,7 @@ def main(argv: list[str] | None = None) -> int:
             tell(f"test accuracy {100 * test:.2f} %")
             run = {"settings": asdict(settings), "source": data.source, "test_accuracy": test}
             run |= {key: found[key] for key in ("precision", "seconds", "val_accuracy")}
+            run["parameters"] = count_parameters(found["network"])
             known.append(run | {"setting": setting("full", 1, best_device())})
             text = json.dumps(known, indent=1) + "\n"
             write_atomically(RESULTS, lambda file: file.write(text.encode()))

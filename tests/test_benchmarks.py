@@ -299,6 +299,8 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
     assert muon.main(["--set", *shorter.split()]) == 0
     (run,) = json.loads((tmp_path / "muon.json").read_text())
     assert run["test_accuracy"] > 0.5 and run["settings"]["widths"] == [8, 16, 32]
+    filters = 9 * (24 * 8 + 2 * 8 * 8 + 8 * 16 + 2 * 16 * 16 + 16 * 32 + 2 * 32 * 32)
+    assert run["parameters"] == 24 + filters + 3 * (8 + 16 + 32) + 10 * 32
     capsys.readouterr()
     for wrong in ("lr=1", "epochs=many", "image_sizes=16,x"):
         assert muon.main(["--set", wrong]) == 2

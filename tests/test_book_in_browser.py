@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from bs4 import BeautifulSoup
 
-from tests.browser import CHROMIUM, Browser, Server
 from tests.course_text import COURSE
 from tools import make_zip
+from tools.browser import CHROMIUM, Browser, Server
 from tools.build_book import home
 from tools.build_pdf import NAME, combined
 from tools.course import ROOT, Course, read_notebook

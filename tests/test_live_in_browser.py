@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from scipy.special import softmax
 from helpers.data.digits import read_digit
 from helpers.data.load import SAMPLE
 from helpers.data.pictures import squeeze
-from tests.browser import CHROMIUM, Browser, Server
 from tools import build_book, runtime
+from tools.browser import CHROMIUM, Browser, Server
 from tools.course import ROOT, Course
 from tools.drawn import skeletons
 
@@ -31,7 +30,6 @@ needs_runtime = pytest.mark.skipif(
     not HAS_RUNTIME, reason="needs onnxruntime-web: python -m tools.runtime"
 )
 SIDE = 280  # of the paper, in its own pixels
-FIRST_ANSWER, NEXT_ANSWER = 3000, 20  # milliseconds
 SAID = {kind: f"document.querySelector('#live-{kind} output').textContent" for kind in
         ("digits", "pictures")}  # fmt: skip
 OWN = "document.getElementById('live-own-said').textContent"
@@ -202,8 +200,8 @@ def test_thirty_test_digits_drawn_with_a_mouse_are_read(page: Browser) -> None:
             wrong.append((int(number), said))
         page.run("document.getElementById('live-clear').click()")
     assert len(wrong) <= 3, wrong
-    took = page.run("performance.getEntriesByName('live-answer').map((entry) => entry.duration)")
-    assert len(took) > 60 and statistics.median(took) <= NEXT_ANSWER
+    assert page.run("performance.getEntriesByName('live-answer').length") > 60  # while drawing
+    page.wait_for("/The last answer took [0-9.]+ ms/.test(digits.place.textContent)")
 
 
 @needs_runtime
@@ -364,7 +362,7 @@ def test_opened_as_a_file_it_says_what_to_do(site: Path, tmp_path: Path) -> None
 
 
 @needs_runtime
-def test_it_starts_in_time_and_again_without_a_network(site: Path, tmp_path: Path) -> None:
+def test_it_starts_again_without_a_network(site: Path, tmp_path: Path) -> None:
     opened = Browser(tmp_path)
     line = [np.array([(140, 50), (140, 230)])]
     try:
@@ -373,8 +371,6 @@ def test_it_starts_in_time_and_again_without_a_network(site: Path, tmp_path: Pat
             opened.open(address)
             opened.wait_for("document.documentElement.dataset.live")
             assert draw(opened, line).startswith("1 (")
-            answer = "performance.getEntriesByName('live-answer')[0]"
-            assert opened.run(f"{answer}.startTime + {answer}.duration") <= FIRST_ANSWER
             opened.wait_for("document.documentElement.dataset.live === 'kept'")
         # Nobody answers at this address any more.
         opened.open(address)

@@ -95,6 +95,7 @@ def test_the_first_page_says_of_reading_what_the_chapters_say() -> None:
 def test_sentences_are_short(text: str) -> None:
     for ends, most in ((".?!", LONGEST_SENTENCE), (".?!:;", LONGEST_PART)):
         assert [" ".join(s) for s in sentences(text, ends) if len(s) > most] == []
+    assert not re.search("^<!-- result:", text, re.MULTILINE)  # it would end its paragraph
     lengths = [len(part) for part in sentences(text, ".?!:;")]
     assert sum(lengths) / len(lengths) <= MEAN_PART
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -18,7 +19,7 @@ from helpers.errors import UserError
 from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
 from helpers.progress import Progress
-from tools import build_book, chart, colab, dress, fill, frame, render, reproduce, run_fast
+from tools import build_book, chart, colab, dress, fill, frame, light, render, reproduce, run_fast
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
 CHAPTER = """\
@@ -343,11 +344,29 @@ def test_the_first_page_gets_small_pictures_of_figures(tmp_path: Path) -> None:
         return dress.with_thumbnails(f"<!-- figure:{marker} -->", notebooks, tmp_path / "small")
 
     assert ':alt: "A \\"cat\\": black"' in page('one|A "cat')
-    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL
+    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL[0]
     assert page("one|Not drawn") == ""
     for marker in ("one|A dog", "two|A cat"):
         with pytest.raises(UserError, match="figure"):
             page(marker)
+
+
+def test_a_page_has_the_files_that_it_needs_and_small_pictures_of_the_same_pixels(
+    tmp_path: Path,
+) -> None:
+    course = '<link href="../_static/course.css?v=1"/>'
+    quiz = '<script src="_static/quiz.js"></script>'
+    copy = '<script src="_static/clipboard.min.js?v=2"></script>'
+    assert light.without_idle_files(copy + course + quiz) == course
+    for idle, serves in ((copy, '<details name="quiz-2-1">'), (quiz, '<div class="highlight">')):
+        page = copy + course + quiz + serves
+        assert light.without_idle_files(page) == page.replace(idle, "")
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = light.lazy('<img src="a.png" alt="x"><img src="a.png" alt="y">', tmp_path / "page.html")
+    first = '<img width="7" height="9" src="a.webp" alt="x">'
+    assert found == first + first.replace("<img", '<img loading="lazy"').replace('"x"', '"y"')
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.webp")), pixels)
 
 
 def test_the_chart_follows_from_the_numbers(course: Course) -> None:

@@ -31,7 +31,7 @@ from tools.course import (
 from tools.dress import APART, dress, exercises_of, with_letters, with_settings, with_thumbnails
 from tools.frame import book_address
 from tools.gallery import with_gallery
-from tools.light import lazy, store_font, store_icons, with_formulas
+from tools.light import lazy, store_font, store_icons, with_formulas, without_idle_files
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -172,7 +172,7 @@ def finish(html: Path, course: Course) -> None:
         name = page.relative_to(html).as_posix()
         text = page.read_text(encoding="utf-8")
         text = TWICE.sub(r"<title>\g<title></title>", THEBE.sub("", ICONS.sub("", text)))
-        text = lazy(with_formulas(FORMULAS.sub("", text)), page)
+        text = lazy(without_idle_files(with_formulas(FORMULAS.sub("", text))), page)
         if name == "search.html":
             text = text.replace("</head>", '<script src="_static/search.js"></script>\n</head>', 1)
         else:
@@ -200,6 +200,8 @@ def finish(html: Path, course: Course) -> None:
 </head>"""
         text = CANONICAL.sub("", text).replace("</head>", head, 1)
         page.write_text(text, encoding="utf-8")
+    for small in (html / "_images").glob("*.webp"):
+        small.with_suffix(".png").unlink(missing_ok=True)
     texts = [page.read_text(encoding="utf-8") for page in pages]
     store_font(texts, html / "_static" / "math.woff")
     store_icons(texts, html / "_static")

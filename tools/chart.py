@@ -51,10 +51,10 @@ def chart(results: Mapping[str, Mapping[str, Any]]) -> str:
             rows += _bar(name, colour, results[f"{key}.{data}"], y)
             y += ROW
         for share, dashes in ((0, ""), (1 / CLASSES, ' stroke-dasharray="4 4"'), (1, "")):
-            x = LEFT + BAR * share
+            x, anchor = LEFT + BAR * share, "middle" if share else "end"
             rows += f'<path d="M{x:g} {top}V{y}" stroke="#555"{dashes}/>\n'
             rows += (
-                f'<text x="{x:g}" y="{y + 17}" text-anchor="middle" font-size="13" '
+                f'<text x="{x:g}" y="{y + 17}" text-anchor="{anchor}" font-size="13" '
                 f'fill="#555">{100 * share:g} %</text>\n'
             )
         y += 34

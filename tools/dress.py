@@ -27,7 +27,7 @@ APART = "_exercises"  # how the page with the exercises and the quiz of a chapte
 THINK_FIRST = re.compile(r"^(?P<before>.*?)\*\*Think first\*\*: (?P<said>.+)$", re.MULTILINE)
 UNTRIED = re.compile(r"^⬜.*\n?", re.MULTILINE)
 FIGURE = re.compile(r"<!-- figure:(?P<name>\w+)\|(?P<alt>.+?) -->")
-THUMBNAIL = 640  # pixels: a card is half as wide, and a fine screen shows two for one
+THUMBNAIL = (640, 320)  # pixels: a card has half of each, and a fine screen shows two for one
 FIRST_USED = re.compile(r"\n\nFirst used in (\[.*\]\(.*\))$", re.MULTILINE)
 LETTER = re.compile(r"^## (\w)$", re.MULTILINE)
 SAMPLE = ROOT / "helpers" / "data" / "sample" / "mnist.npz"
@@ -159,7 +159,7 @@ def with_thumbnails(text: str, notebooks: dict[str, NotebookNode], folder: Path)
             return ""
         opened = Image.open(io.BytesIO(base64.b64decode(next(filter(None, stored)))))
         picture = opened.convert("RGB")
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        picture.thumbnail(THUMBNAIL)
         folder.mkdir(exist_ok=True)
         picture.quantize(64).save(folder / f"{match['name']}.png", optimize=True)
         alt = json.dumps(cell.metadata["mystnb"]["image"]["alt"], ensure_ascii=False)

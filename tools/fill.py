@@ -5,8 +5,8 @@ A marker names a number of book/results.json and how to write it:
     <!-- result:cnn_large.mnist.test_accuracy|percent -->99.41 %<!-- /result -->
 
 In a table, where a bar ends the cell, write \\| instead. Formats: percent (99.41 %),
-percent1 (99.4 %), seconds (83 s), minutes (6 minutes), thousands (1,234), kilobytes (326 kB),
-plain.
+percent1 (99.4 %), milliseconds (7 ms), seconds (83 s), minutes (6 minutes), thousands (1,234),
+kilobytes (326 kB), plain.
 """
 
 import json
@@ -38,6 +38,7 @@ def _minutes(value: float) -> str:
 FORMATS: dict[str, Callable[[float], str]] = {
     "percent": lambda value: f"{100 * value:.2f} %",
     "percent1": lambda value: f"{100 * value:.1f} %",
+    "milliseconds": lambda value: f"{value:.0f} ms",
     "seconds": lambda value: f"{value:.0f} s",
     "minutes": _minutes,
     "thousands": lambda value: f"{value:,.0f}",

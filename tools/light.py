@@ -1,7 +1,8 @@
-"""What makes the pages light: formulas without a script, fonts with what is shown, late pictures.
+"""What makes the pages light: only what a page needs, small pictures that come when they are seen.
 
 Formulas are MathML, which browsers set by themselves. With them goes one small font, for not every
-system has one with mathematical letters.
+system has one with mathematical letters. Pictures are stored again as WebP, pixel for pixel the
+same in half of the bytes.
 """
 
 import importlib.metadata
@@ -22,8 +23,17 @@ FORMULA = re.compile(
 )
 FUNCTION = re.compile(r"<mi>[a-z]{2,}</mi>(?!<mo)")  # a log stands a little apart from its argument
 MINUS = re.compile(r"(?<=<mo>&#x0003D;</mo>)<mo>(?=&#x02212;)")  # of one number, not between two
-ICON = re.compile(r'((?:\.fa-[\w-]+:+before,?)+)\{content:"\\([0-9a-f]+)"')
+ICON = re.compile(r'(?P<names>(?:\.fa-[\w-]+:+before,?)+)\{content:"\\(?P<code>[0-9a-f]+)"\}')
 WOFF2 = re.compile(r'url\([^)]*/fa-[^)]*\.woff2\) format\("woff2"\),')
+FILE = re.compile(r"""<(?:script|link)\b[^>]*\b_static/([\w-]+)\.[^>]*>(?:</script>)?\s*""")
+CODE, TABS = r'class="highlight', r'class="(?:[^"]* )?sd-'
+# Scripts and styles, and the elements without which a page does not need them.
+SERVES = {
+    **{"quiz": 'name="quiz-', "clipboard": CODE, "copybutton": CODE},
+    **{"sphinx-design": TABS, "design-tabs": TABS, "mystnb": 'class="cell '},
+    "togglebutton": r'class="(?:[^"]* )?(?:toggle|admonition[^"]* dropdown)[ "]',
+    "sphinx-thebe": r"(?!)",  # nothing ever runs in Thebe
+}
 # What is shown and stands nowhere in the text: italic letters for those in <mi>, and the root sign.
 DRAWN = {*range(0x1D434, 0x1D468), 0x210E, *range(0x1D6FC, 0x1D71C), 0x221A}
 
@@ -39,6 +49,16 @@ def with_formulas(page: str) -> str:
         return f'<{tag} class="math">{made}</{tag}>'
 
     return FORMULA.sub(formula, page)
+
+
+def without_idle_files(page: str) -> str:
+    """A page without the scripts and styles that have nothing to do on it."""
+
+    def file(match: re.Match[str]) -> str:
+        serves = SERVES.get(match[1], "")
+        return match[0] if re.search(serves, page) else ""
+
+    return FILE.sub(file, page)
 
 
 def keep(source: Path, target: Path, shown: set[int], **options: object) -> None:
@@ -65,18 +85,20 @@ def store_icons(pages: list[str], static: Path) -> None:
     scripts = [p for p in static.glob("scripts/*.js") if "fontawesome" not in p.name]
     text = "".join([*pages, *(path.read_text(encoding="utf-8") for path in scripts)])
     named = set(re.findall(r"\bfa-[\w-]+", text))
+    shown: set[int] = set()
+
+    def icon(match: re.Match[str]) -> str:
+        if not named & set(re.findall(r"fa-[\w-]+", match["names"])):
+            return ""
+        shown.add(int(match["code"], 16))
+        return match[0]
+
     for path in static.glob("styles/*.css"):
-        style = path.read_text(encoding="utf-8")
-        shown = {
-            int(code, 16)
-            for names, code in ICON.findall(style)
-            if named & set(re.findall(r"fa-[\w-]+", names))
-        }
-        if shown:
-            path.write_text(WOFF2.sub("", style), encoding="utf-8")
-            for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
-                keep(font, font, shown)
-                font.with_suffix(".woff2").unlink()
+        style = WOFF2.sub("", ICON.sub(icon, path.read_text(encoding="utf-8")))
+        path.write_text(style, encoding="utf-8")
+    for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
+        keep(font, font, shown)
+        font.with_suffix(".woff2").unlink()
 
 
 def lazy(text: str, page: Path) -> str:
@@ -87,9 +109,13 @@ def lazy(text: str, page: Path) -> str:
         source = page.parent / match["src"]
         if "width=" in match[0] or source.suffix != ".png" or not source.exists():
             return match[0]
+        small = source.with_suffix(".webp")
         with Image.open(source) as image:
             size = f' width="{image.width}" height="{image.height}"'
+            if not small.exists():
+                image.save(small, lossless=True, method=2)  # more effort gains nothing
         later = ' loading="lazy"' if next(seen) else ""
-        return f"<img{later}{size}{match[0][4:]}"
+        tag = match[0].replace(match["src"], match["src"].removesuffix("png") + "webp")
+        return f"<img{later}{size}{tag[4:]}"
 
     return re.sub(r"""<img\b[^>]*?\bsrc="(?P<src>[^"]+)"[^>]*>""", picture, text)

@@ -34,7 +34,7 @@ function choose() {
   }
   mark(winners.map(([, row]) => letterOf(row)));
   said.textContent = winners.map(([data, row]) =>
-    `${data}: ${letterOf(row)}, ${column(row, 1)}, ${column(row, 3)}`).join(". ") ||
+    `${data}: ${letterOf(row)}, ${row.querySelector("a").textContent}, ${column(row, 3)}`).join(". ") ||
     "Nothing trains so fast.";
 }
 

@@ -5,7 +5,7 @@ const LATER = 3000; // milliseconds: what is not urgent waits until somebody may
 const KINDS = { 1: "digits", 3: "pictures" };
 const HOW = "Export it with export.py, as chapter 8 shows.";
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
 const make = (html) => {
   const holder = document.createElement("template");

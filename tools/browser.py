@@ -1,4 +1,4 @@
-"""A headless Chromium that tests can drive: a page, a width, keys, and what went wrong on it.
+"""A headless Chromium that can be driven: a page, a width, keys, and what went wrong on it.
 
 It speaks the browser's own DevTools protocol over a websocket, so it needs no driver beside the
 browser; the package websocket-client comes with JupyterLab.
@@ -70,7 +70,8 @@ class Browser:
         self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
         self._drain.start()
         self._socket = create_connection(address[1], timeout=SECONDS, suppress_origin=True)
-        self._count, self._session, self.events = 0, None, []
+        self._count, self._session = 0, None
+        self.events: list[dict[str, Any]] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
