@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 2, 3 and 5. You need no pictures: this page brings its own.
 #
-# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->27 s<!-- /result -->.
+# **Time**: read about 25 minutes, exercises and quiz about 30 more; the full run takes <!-- result:chapters.own_images.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.own_images.fast_seconds|seconds -->29 s<!-- /result -->.
 #
 # **The question**: MNIST and CIFAR-10 arrive clean, all of one size, and by the thousand. Your pictures do not. What do you have to do?
 
@@ -300,7 +300,7 @@ run("train.py --dataset shapes --epochs 2 --batch-size 16 --out runs/a --quiet")
 print(*sorted(path.name for path in Path("runs/a").glob("[!.]*")))
 
 # %% [markdown]
-# Two epochs show how it works; leave `--epochs` out for the course's recipe. The broken picture is named and left out; the hidden file is passed over without a word. The **[run folder](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#run-folder)** keeps everything about a training. `best.pt` in it is a file like the one that we saved by hand. So `predict.py` takes either:
+# Two epochs show how it works. They are too few to learn much, and if so, the hint says it: leave `--epochs` out for the course's recipe. The broken picture is named and left out; the hidden file is passed over without a word. The **[run folder](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#run-folder)** keeps everything about a training. `best.pt` in it is a file like the one that we saved by hand. So `predict.py` takes either:
 
 # %% tags=["nbval-ignore-output"]
 status = run('predict.py --checkpoint shapes.pt "new pictures"')

@@ -166,7 +166,8 @@ def cnn(tmp_path_factory):
 def test_a_cnn_in_two_processes_learns_as_in_one(launcher, cnn, tmp_path):
     """Batch normalisation sees half a batch in each process, so only the course is the same."""
     history, data, folder = cnn
-    words = "--require-full --model cnn --size small --epochs 3 --batch-size 120 --lr 0.02 --device cpu --quiet"
+    words = "--require-full --model cnn --size small --epochs 3 --batch-size 120 --lr 0.02"
+    words += " --device cpu --quiet"
     ends = two_forks(launcher, *words.split(), "--data-dir", folder, "--out", tmp_path / "two")
     assert [status for status, _, _ in ends] == [0, 0], ends
     state = load_checkpoint(tmp_path / "two" / "last.pt")
