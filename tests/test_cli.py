@@ -223,7 +223,7 @@ def test_a_stored_setting_gives_way_to_a_typed_one(tiny, tmp_path):
         parser = make_parser(script, "", lightning=script.startswith("lightning"))
         flags = read_flags(parser, ["--config", str(stored), "--lr", "0.5", "--require-full"])
         assert flags.lr == 0.5 and flags.augment is False and flags.model == "linear"
-        assert flags.require_full and not flags.sample and flags.size == "small"
+        assert flags.require_full and not flags.sample and flags.size == "middle"
 
 
 def test_lightning_settings_do_not_disturb_the_other_script(tmp_path):
