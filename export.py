@@ -16,8 +16,8 @@ from commands.flags import Parser, out_path
 from commands.folder import BEST
 from commands.predictor import load_predictor
 from commands.run import USAGE_ERROR
-from helpers.errors import UserError, printable
 from helpers.ship import export
+from helpers.support.errors import UserError, printable
 
 PROGRAM = "export.py"
 

@@ -21,8 +21,8 @@ from commands.lightning import (
     settle_for_all,
 )
 from commands.run import Run, main
-from helpers.errors import UserError
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
+from helpers.support.errors import UserError
 from helpers.training import History, Metrics
 
 

@@ -30,7 +30,7 @@ from commands.flags import Parser, out_path
 from commands.predictor import Guess, Predictor, load_predictor
 from commands.run import USAGE_ERROR, choose_device
 from helpers.data.pictures import HARMLESS, Finder, read_image
-from helpers.errors import DataError, UserError, printable
+from helpers.support.errors import DataError, UserError, printable
 
 PROGRAM = "predict.py"
 STANDARD_INPUT = "-"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from commands.run import Run, main
-from helpers.processes import rank, world_size
+from helpers.support.processes import rank, world_size
 from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, fit
 
 

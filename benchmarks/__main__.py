@@ -17,14 +17,14 @@ from benchmarks.tasks import FULL, QUICK, Profile
 from commands.flags import Parser, out_path
 from commands.signals import Stopped, stop_on_signals
 from helpers.data.load import SampleWarning, load
-from helpers.errors import UserError
-from helpers.files import write_atomically
+from helpers.support.errors import UserError
+from helpers.support.files import write_atomically
 from helpers.training import best_device
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
-PARTS = ("throughput", "peak", "accuracy", "minutes")
+PARTS = ("throughput", "peak", "accuracy", "minutes", "start")
 
 
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:

@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import ProcessError, in_fresh_process, setting, summary, tell
-from benchmarks.tasks import Datasets, Goal, Profile, Task
-from helpers.data.load import load
+from benchmarks.measure import setting, summary, train_apart
+from benchmarks.tasks import Datasets, Goal, Profile, Task, load_part
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import EVALUATION_BATCH_SIZE, evaluate, fit
@@ -31,9 +30,7 @@ def train(
         seconds and val_accuracy (0 to 1) after every epoch, seconds_to_goal (None: not reached),
         test_accuracy (None: not measured), precision, config.
     """
-    data = load(goal.dataset, mode=mode)
-    splits = {split: getattr(data, split)[:images] for split in ("train", "val", "test")}
-    data, precision, test = replace(data, **splits), "fp32", None
+    data, precision, test = load_part(goal.dataset, images, mode), "fp32", None
     epochs: list[tuple[float, float]] = []
     started = time.perf_counter()
 
@@ -83,13 +80,9 @@ def measure(
         if name == "usual" and (seed or not goal.usual_epochs):
             continue
         data, what = datasets[goal.dataset], f"accuracy: {goal}: {name}, seed {seed}"
-        tell(what)
         mode = "sample" if data.is_sample else "full"
         arguments = (name, goal, seed, profile.accuracy_images, mode, str(device))
-        try:
-            runs[goal].append(in_fresh_process(train, *arguments))
-        except ProcessError as error:
-            raise ProcessError(f"{what}: {error}; is there enough memory?") from error
+        runs[goal].append(train_apart(what, train, *arguments))
         names = dict.fromkeys(run["contestant"] for run in runs[goal])
         found = {"setting": setting(profile.name, seeds, device), "dataset": data.title}
         found |= {"source": data.source, "accuracy": goal.accuracy}

@@ -53,13 +53,30 @@ def synchronise(device: torch.device) -> None:
 
 
 def in_fresh_process(function: Callable[..., T], *arguments: Any) -> T:
-    """What `function` returns in a new process, which ends with this one at the latest."""
+    """What `function` returns in a new process, which ends with this one at the latest.
+
+    Raises:
+        ProcessError: it ended before it answered.
+    """
     asked = pickle.dumps((function, arguments))
     command = [sys.executable, "-c", ANSWER]
     done = subprocess.run(command, input=asked, stdout=subprocess.PIPE, cwd=ROOT, check=False)
     if done.returncode:
         raise ProcessError(f"its process ended with status {done.returncode}")
     return pickle.loads(done.stdout)
+
+
+def train_apart(what: str, function: Callable[..., T], *arguments: Any) -> T:
+    """What a training gives that has a process of its own; `what` says which one it is.
+
+    Raises:
+        ProcessError: the training ended early; the message names it.
+    """
+    tell(what)
+    try:
+        return in_fresh_process(function, *arguments)
+    except ProcessError as error:
+        raise ProcessError(f"{what}: {error}; is there enough memory?") from error
 
 
 def setting(profile: str, repetitions: int, device: torch.device) -> dict[str, Any]:

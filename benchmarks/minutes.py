@@ -7,30 +7,27 @@ Every training runs in a process of its own, and its seconds are those of `bench
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from benchmarks import muon, usual
-from benchmarks.measure import ProcessError, in_fresh_process, tell
-from benchmarks.tasks import Datasets, Profile, Task
+from benchmarks.measure import train_apart
+from benchmarks.tasks import Datasets, Profile, Task, load_part
 from helpers.data.batches import ImageData
-from helpers.data.load import load
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import EVALUATION_BATCH_SIZE, best_device, evaluate, fit
 
-T = TypeVar("T")
 
-
-def last_sizes(sizes: Sequence[T], epochs: int) -> tuple[T, ...]:
+def last_sizes(sizes: tuple[int, ...], epochs: int) -> tuple[int, ...]:
     """Growing image sizes for a training of so few `epochs` that not all of them have a turn.
 
     The largest stay: a network that has never seen images of full size is poor at them.
     """
-    return tuple(sizes[-epochs:])
+    return sizes[-epochs:]
 
 
 def train(name: str, epochs: int, dataset: str, images: int | None, mode: str) -> dict[str, Any]:
@@ -40,10 +37,7 @@ def train(name: str, epochs: int, dataset: str, images: int | None, mode: str) -
         contestant, epochs, precision, seconds and val_accuracy (0 to 1; a list each, of moments of
         the training), test_accuracy (None: not measured).
     """
-    data = load(dataset, mode=mode)
-    data = replace(
-        data, **{name: getattr(data, name)[:images] for name in ("train", "val", "test")}
-    )
+    data = load_part(dataset, images, mode)
     found = {"usual": _usual, "fit": _fit, "muon": _muon}[name](data, epochs, best_device())
     return {"contestant": name, "epochs": epochs} | found
 
@@ -75,7 +69,9 @@ def _muon(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
     settings = muon.Settings(epochs=epochs)
     settings = replace(settings, image_sizes=last_sizes(settings.image_sizes, epochs))
     found = muon.train(data, settings, device)
-    test = evaluate(found.pop("network"), data.batches("test", 500), found["precision"]).accuracy
+    test = evaluate(
+        found.pop("network"), data.batches("test", EVALUATION_BATCH_SIZE), found["precision"]
+    ).accuracy
     return {"test_accuracy": round(test, 5)} | found
 
 
@@ -97,12 +93,7 @@ def measure(profile: Profile, datasets: Datasets) -> Iterator[dict[str, Any]]:
     for name, lengths in profile.lengths.items():
         for epochs in lengths:
             what = f"minutes: {name}, {epochs} epochs"
-            tell(what)
             mode = "sample" if data.is_sample else "full"
-            try:
-                runs.append(
-                    in_fresh_process(train, name, epochs, dataset, profile.accuracy_images, mode)
-                )
-            except ProcessError as error:
-                raise ProcessError(f"{what}: {error}; is there enough memory?") from error
+            arguments = (name, epochs, dataset, profile.accuracy_images, mode)
+            runs.append(train_apart(what, train, *arguments))
             yield {"dataset": data.title, "source": data.source, "runs": list(runs)}

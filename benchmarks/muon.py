@@ -27,10 +27,10 @@ from benchmarks.measure import setting, tell
 from commands.flags import Parser
 from helpers.data.batches import ImageData
 from helpers.data.load import load
-from helpers.errors import UserError
-from helpers.files import write_atomically
 from helpers.models import count_parameters
 from helpers.speed import autocast, keep_freed_memory, settle_precision
+from helpers.support.errors import UserError
+from helpers.support.files import write_atomically
 from helpers.training import best_device, evaluate
 
 RESULTS = Path(__file__).resolve().parent / "muon.json"

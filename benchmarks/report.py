@@ -16,24 +16,23 @@ Table = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]  # title, note, 
 
 def tables(results: Results) -> list[Table]:
     """The tables of the parts that were measured."""
-    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy, "minutes": minutes}
+    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy}
+    makers |= {"minutes": minutes, "start": start}
     return [make(results) for part, make in makers.items() if part in results]
 
 
 def throughput(results: Results) -> Table:
     """Images a second of the usual loop, the ratios, and what part of the peak `fit` reaches."""
-    rows, peaks = [], results.get("peak", {}).get("rates", {})
+    rows = []
     for each in results["throughput"]["comparisons"]:
         rates, precision = each["images_per_second"], each["precision"]
-        part = "–"
-        if precision in peaks:
-            peak = peaks[precision]["product"]["flops_per_second"]["median"]
-            part = f"{100 * each['flops_per_image'] * rates['fit']['median'] / peak:.1f} %"
+        kinds = results.get("peak", {}).get("rates", {}).get(precision, {}).values()
+        peak = max((kind["flops_per_second"]["median"] for kind in kinds), default=float("inf"))
+        part = f"{100 * each['flops_per_image'] * rates['fit']['median'] / peak:.1f} %"
         about = f"{each['images']:,} images in batches of {each['batch_size']}, {precision}"
         others = [spread(each["ratio"][name], "{:.2f}×") for name in WAYS if name != BASELINE]
-        rows.append(
-            (f"{each['model']}, {each['dataset']}", about, spread(rates[BASELINE]), *others, part)
-        )
+        names = (f"{each['model']}, {each['dataset']}", about)
+        rows.append((*names, spread(rates[BASELINE]), *others, part if kinds else "–"))
     note = "The usual loop's images per second, and how many times that the others reach. "
     note += machine(results["throughput"], results["throughput"]["comparisons"])
     header = ("model, data", "epoch", *(label for label, _ in WAYS.values()))
@@ -41,7 +40,7 @@ def throughput(results: Results) -> Table:
 
 
 def peak(results: Results) -> Table:
-    """The fastest matrix product in each precision."""
+    """The fastest matrix product and convolution in each precision."""
     rows = [
         (precision, kind, found["shape"], spread(found["flops_per_second"], scale=1e-9))
         for precision, kinds in results["peak"]["rates"].items()
@@ -92,6 +91,13 @@ def minutes(results: Results) -> Table:
     note += f"Data: {part['source']}."
     header = ("training", "precision", "epochs", "seconds", "validation accuracy", "test accuracy")
     return "Accuracy after minutes", note, header, rows
+
+
+def start(results: Results) -> Table:
+    """Seconds of imports and programs."""
+    found = results["start"]["seconds"].items()
+    rows = [(what, spread(seconds, "{:.3g}")) for what, seconds in found]
+    return "Start", machine(results["start"]), ("from the prompt to the end", "seconds"), rows
 
 
 def machine(part: Results, entries: list[Results] | None = None) -> str:

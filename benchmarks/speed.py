@@ -1,20 +1,26 @@
-"""Images a second of every way to train, and the machine's peak beside them."""
+"""Images a second of every way to train, the machine's peak beside them, and seconds of a start."""
 
 import itertools
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import usual
-from benchmarks.measure import interleave, summary, synchronise, tell
+from benchmarks.measure import ROOT, ProcessError, interleave, summary, synchronise, tell
 from benchmarks.tasks import Datasets, Profile, Task, make_task
 from commands.lightning import make_trainer
+from helpers.data.load import load
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier
 from helpers.training import fit
 
@@ -55,6 +61,8 @@ WAYS = {
     "fit": ("this course: fit", fit_loop),
     "lightning": ("this course: Lightning", lightning_loop),
 }
+# Images, channels, height and width of a 3 x 3 convolution that keeps the number of channels.
+CONVOLUTIONS = ((128, 64, 32, 32), (128, 128, 16, 16), (256, 256, 8, 8))
 CALLS = 3  # in a row, timed together
 
 
@@ -98,32 +106,71 @@ def flops_per_image(model: nn.Module, images: Tensor) -> float:
 def peak(
     profile: Profile, datasets: Datasets, device: torch.device, repetitions: int
 ) -> dict[str, Any]:
-    """The fastest rate (FLOP/s) of square matrix products in each precision."""
-    tell("peak: matrix products, in turns")
+    """The fastest rates (FLOP/s) of square matrix products and of convolutions, by precision."""
+    tell("peak: matrix products and convolutions, in turns")
     turns = {}
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         for size in profile.matrix_sizes:
-            turns[name, size] = product(torch.randn(size, size).to(device, dtype))
+            matrix = torch.randn(size, size).to(device, dtype)
+            turns[name, "product", f"{size} x {size}"] = rate(matrix.mm, matrix, 2 * size**3)
+        for shape in CONVOLUTIONS:
+            layer = nn.Conv2d(shape[1], shape[1], 3, padding=1, bias=False).to(device, dtype)
+            images = torch.randn(shape).to(device, dtype, memory_format=torch.channels_last)
+            turn = rate(layer, images, 2 * 9 * shape[1] * images.numel())
+            turns[name, "convolution", " x ".join(map(str, shape))] = turn
     rates: dict[str, dict[str, Any]] = {}
-    for (name, size), values in interleave(turns, repetitions).items():
-        found = {"shape": f"{size} x {size}", "flops_per_second": summary(values)}
-        pair = (rates.get(name, {}).get("product", found), found)
-        rates[name] = {"product": max(pair, key=lambda each: each["flops_per_second"]["median"])}
+    for (name, kind, shape), values in interleave(turns, repetitions).items():
+        found = {"shape": shape, "flops_per_second": summary(values)}
+        kinds = rates.setdefault(name, {})
+        pair = (kinds.get(kind, found), found)
+        kinds[kind] = max(pair, key=lambda each: each["flops_per_second"]["median"])
     return {"rates": rates}
 
 
-def product(matrix: Tensor) -> Callable[[], float]:
-    """Each call multiplies `matrix` by itself a few times and returns the rate in FLOP/s."""
+def rate(function: Callable[[Tensor], Tensor], inputs: Tensor, flops: int) -> Callable[[], float]:
+    """Each call computes `function(inputs)` and returns the rate in FLOP/s."""
 
+    @torch.no_grad()
     def turn() -> float:
-        synchronise(matrix.device)
+        synchronise(inputs.device)
         started = time.perf_counter()
         for _ in range(CALLS):
-            matrix @ matrix
-        synchronise(matrix.device)
-        return CALLS * 2 * len(matrix) ** 3 / (time.perf_counter() - started)
+            function(inputs)
+        synchronise(inputs.device)
+        return CALLS * flops / (time.perf_counter() - started)
 
     return turn
 
 
-MEASURE = {"throughput": throughput, "peak": peak}
+def start(
+    profile: Profile, datasets: Datasets, device: torch.device, repetitions: int
+) -> dict[str, Any]:
+    """Seconds of imports and of whole programs, from the prompt to their end, on the sample."""
+    tell("start: imports and programs, each in a process of its own")
+    with tempfile.TemporaryDirectory() as name:
+        folder, runs = Path(name), itertools.count()
+        digit = load("mnist", mode="sample").test.images[0, 0]
+        Image.fromarray(digit.numpy()).save(folder / "digit.png")
+        train = "train.py --model linear --dataset mnist --sample --quiet --out".split()
+        predict = ["predict.py", "--checkpoint", folder / "0" / "best.pt", folder / "digit.png"]
+        turns = {
+            "python": lambda: seconds("-c", "pass"),
+            "import torch": lambda: seconds("-c", "import torch"),
+            "import train, with all that it needs": lambda: seconds("-c", "import train"),
+            "train.py, linear, MNIST's sample": lambda: seconds(*train, folder / str(next(runs))),
+            "predict.py, one picture": lambda: seconds(*predict),
+        }
+        found = interleave(turns, repetitions)
+    return {"seconds": {what: summary(values) for what, values in found.items()}}
+
+
+def seconds(*arguments: object) -> float:
+    """How long Python takes, started at the course's root with these arguments."""
+    started = time.perf_counter()
+    command = [sys.executable, *map(str, arguments)]
+    if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+        raise ProcessError(f"start: {command[1]} ended with status {status}")
+    return time.perf_counter() - started
+
+
+MEASURE = {"throughput": throughput, "peak": peak, "start": start}

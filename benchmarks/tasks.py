@@ -7,11 +7,13 @@ import torch
 from torch import nn
 
 from helpers.data.batches import ImageData
+from helpers.data.load import load
 from helpers.models import ImageShape, build_model
 from helpers.recipes import TrainingConfig
 from helpers.speed import settle_precision
 
 Datasets = dict[str, ImageData]
+SPLITS = ("train", "val", "test")
 
 
 def origin_cnn(image_shape: ImageShape, num_classes: int) -> nn.Sequential:
@@ -25,6 +27,12 @@ def origin_cnn(image_shape: ImageShape, num_classes: int) -> nn.Sequential:
         layers.append(nn.MaxPool2d(2))
     layers += [nn.Flatten(), nn.Linear(256 * (height // 8) * (width // 8), 1024), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(1024, 512), nn.ReLU(), nn.Linear(512, num_classes))
+
+
+def load_part(dataset: str, images: int | None, mode: str) -> ImageData:
+    """A data set (`mode` as in `load`) with at most so many images in each split."""
+    data = load(dataset, mode=mode)
+    return replace(data, **{split: getattr(data, split)[:images] for split in SPLITS})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The command line behind `train.py`, `lightning_train.py`, `predict.py` and `export.py`.
 
 Whatever is wrong with what a user typed, stored or has here is a `UserError` (or one of its kinds,
-see `helpers/errors.py`), wherever it is found; the scripts tell its one line.
+see `helpers/support/errors.py`), wherever it is found; the scripts tell its one line.
 """
 
 import sys

@@ -16,10 +16,10 @@ from typing import Any, NoReturn, get_origin, get_type_hints
 
 from commands.folder import CHOSEN, CONFIG, FILES, read_json
 from helpers.data.load import DATASET_NAMES
-from helpers.errors import RunError, UserError, printable
-from helpers.files import user_path
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
 from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs
+from helpers.support.errors import RunError, UserError, printable
+from helpers.support.files import user_path
 
 HELP = {field.name: field.metadata["help"] for field in fields(TrainingConfig)}
 TRAINING = tuple(HELP)

@@ -32,8 +32,8 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from helpers.data.batches import ImageData
-from helpers.errors import RunError, printable
-from helpers.files import can_lock, write_atomically
+from helpers.support.errors import RunError, printable
+from helpers.support.files import can_lock, write_atomically
 from helpers.training import COLUMNS, EXPLODED_LOSS
 
 CONFIG, DATA, METRICS, RESULT = "config.json", "data.json", "metrics.csv", "result.json"
@@ -298,7 +298,11 @@ def digest(tree: Any) -> str:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of `train.py` or `lightning_train.py`, tensors and plain values only."""
+    """Read a checkpoint of `train.py` or `lightning_train.py`, tensors and plain values only.
+
+    Raises:
+        RunError: the file is missing, damaged, or not a checkpoint of this course.
+    """
     require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:  # whose checksums torch.load does not look at

@@ -15,10 +15,10 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from commands.run import Run, require_same_data
 from helpers.data import ImageData
-from helpers.errors import UserError
 from helpers.lit import ImageDataModule, quiet_lightning
-from helpers.processes import gathered, is_main, launched, number
 from helpers.speed import settle_precision
+from helpers.support.errors import UserError
+from helpers.support.processes import gathered, is_main, launched, number
 
 PRECISION = "COURSE_PRECISION"  # in the environment: what the first process has settled
 

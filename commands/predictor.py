@@ -15,8 +15,8 @@ from commands.folder import BEST, load_checkpoint
 from helpers.data.batches import normalise
 from helpers.data.digits import FIELD, read_digit
 from helpers.data.pictures import squeeze
-from helpers.errors import RunError, printable
 from helpers.models import build_model
+from helpers.support.errors import RunError, printable
 from helpers.training import best_device
 
 SIDES = range(16, 257)  # pixels: what the course's models can take
@@ -62,7 +62,11 @@ class Predictor:
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Softmax of the logits: uint8 `N x C x H x W` in, float64 `N x num_classes` on the CPU."""
+        """Softmax of the logits: uint8 `N x C x H x W` in, float64 `N x num_classes` on the CPU.
+
+        Raises:
+            RunError: the model's answers are not finite, as after a training that diverged.
+        """
         inputs = normalise(images.to(self.device), self.mean, self.std)
         probabilities = self.model(inputs).cpu().double().softmax(dim=1)
         if not probabilities.isfinite().all():
@@ -79,6 +83,10 @@ class Predictor:
 def load_predictor(path: Path, device: torch.device | str | None = None) -> Predictor:
     """The model of a checkpoint that `train.py` or `lightning_train.py` wrote, on `device` or,
     without it, the accelerator if there is one.
+
+    Raises:
+        RunError: the checkpoint is missing, damaged, not one of this course, or its weights do
+            not fit what it says about its model.
     """
     if os.path.isdir(path):  # a run's folder; unlike the method of Path it takes any length
         path = Path(path) / BEST

@@ -64,8 +64,8 @@ def draw_figures(run: "Run", history: History) -> None:
     matplotlib.use("Agg")  # files only: no window, and no screen needed
     import matplotlib.pyplot as plt
 
-    from helpers.files import write_atomically
     from helpers.plots import plot_confusion, plot_histories, use_style
+    from helpers.support.files import write_atomically
 
     use_style()
     batches = run.data.batches("test", EVALUATION_BATCH_SIZE)

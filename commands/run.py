@@ -20,13 +20,13 @@ from commands import report, terminal
 from commands.flags import make_parser, read_flags, to_store, training_config
 from commands.folder import CONFIG, LAST, RESULT, RunFolder, description, write_json
 from commands.signals import Stopped, stop_on_signals
-from helpers import processes
 from helpers.data.batches import ImageData
 from helpers.data.load import SampleWarning, load
-from helpers.errors import RunError, UserError
 from helpers.models import build_model, count_parameters
 from helpers.recipes import TrainingConfig, with_epochs
 from helpers.speed import settle_precision
+from helpers.support import processes
+from helpers.support.errors import RunError, UserError
 from helpers.training import (
     History,
     Metrics,
@@ -236,7 +236,11 @@ def prepare(
 
 
 def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
-    """Everything that a run needs; a run that is resumed has its folder locked."""
+    """Everything that a run needs; a run that is resumed has its folder locked.
+
+    Raises:
+        UserError, ValueError: with a one-line message.
+    """
     # A wrong model, size or device should not wait for a download.
     build_model(flags.model, (1, 28, 28), 10, flags.size)
     config = training_config(flags)
@@ -384,7 +388,11 @@ def dry_run(run: Run) -> int:
 
 
 def train_and_measure(run: Run, train: Train) -> dict[str, Any]:
-    """Train, then measure the test split, once, with the best weights; write the result."""
+    """Train, then measure the test split, once, with the best weights; write the result.
+
+    Raises:
+        Diverged: the loss exploded or is no number any more.
+    """
     history, measure = train(run)
     if history.diverged:
         row = history.rows[-1]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from helpers.errors import UserError, printable
+from helpers.support.errors import UserError, printable
 
 
 def open_streams() -> None:

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
 from helpers.data.batches import Batches, ImageData
-from helpers.processes import is_main, rank, world_size
-from helpers.progress import Progress
 from helpers.recipes import TrainingConfig
 from helpers.speed import keep_freed_memory
+from helpers.support.processes import is_main, rank, world_size
+from helpers.support.progress import Progress
 from helpers.training import (
     EVALUATION_BATCH_SIZE,
     History,

@@ -9,7 +9,7 @@ from typing import TypeVar
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from helpers.files import write_atomically
+from helpers.support.files import write_atomically
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.errors import UserError
-from helpers.files import write_atomically
+from helpers.support.errors import UserError
+from helpers.support.files import write_atomically
 
 FEATURES = 2  # feature maps that a file may hold besides its logits: those of the first two ReLUs
 

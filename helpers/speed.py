@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from helpers.data.batches import Batches
-from helpers.processes import from_main, is_main
-from helpers.progress import in_notebook
+from helpers.support.processes import from_main, is_main
+from helpers.support.progress import in_notebook
 
 PRECISIONS = ("fp32", "bf16", "auto")
 TRIAL_IMAGES = 64  # enough to tell which is faster, few enough to cost little where bf16 is slow

@@ -18,10 +18,17 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from helpers.data.batches import Batches, ImageData
-from helpers.processes import is_main, rank, share_buffers, sum_over_processes, world_size, wrap
-from helpers.progress import Progress
 from helpers.recipes import TrainingConfig
 from helpers.speed import autocast, keep_freed_memory, settle_precision
+from helpers.support.processes import (
+    is_main,
+    rank,
+    share_buffers,
+    sum_over_processes,
+    world_size,
+    wrap,
+)
+from helpers.support.progress import Progress
 
 EVALUATION_BATCH_SIZE = 500
 # Mean training loss (nats) of an epoch above which training has exploded: a classifier that

@@ -640,7 +640,7 @@ confirm(
 #
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
 #
-# Is more possible? Yes. With the optimizer *Muon*, a few more ideas and about twice the time, a somewhat larger network got close to 90 %, with one seed. The file `benchmarks/muon.py` is that recipe from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
+# Is more possible? Yes. With the optimizer *Muon*, a few more ideas and more time, a somewhat larger network got close to 90 %, with one seed. The file `benchmarks/muon.py` is that recipe from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
 #
 # The table says when a validation accuracy was reached for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
 

@@ -157,7 +157,7 @@ for name, model, data in (
     print(f"{name:11} {100 * share:.1f} % of validation right, weights {size:.1f} kB")
 
 # %% [markdown]
-# Your friend has no PyTorch. Perhaps the model shall run on a telephone, in a web page, in a program in C++ or on a small computer in a greenhouse. What do you send?
+# Your friend has no PyTorch. The model may have to run on a telephone, in a web page, in a program in C++ or on a small computer in a greenhouse. What do you send?
 #
 # ## What belongs to a model
 #

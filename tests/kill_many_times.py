@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import commands.run  # noqa: E402
-from helpers import files  # noqa: E402
 from helpers.data.load import SAMPLE  # noqa: E402
 from helpers.data.npz import read_prepared  # noqa: E402
+from helpers.support import files  # noqa: E402
 
 FLAGS = (
     "--require-full --model linear --optimizer adam --scheduler onecycle --epochs 3 "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tests.test_house import tracked
 from tools import address, frame
 from tools.course import ROOT, Course, code_digest, read_notebook

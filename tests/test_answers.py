@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from jupyter_server.serverapp import ServerApp
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tests.test_tools import course  # noqa: F401  a fixture
 from tools import frame, render, run_fast
 from tools.course import ROOT, Course, is_edited, notebook_text, read_notebook

@@ -21,9 +21,9 @@ from commands.flags import TRAINING, make_parser, read_flags
 from commands.folder import RunFolder, load_checkpoint
 from commands.report import draw_figures
 from helpers.data import load
-from helpers.errors import UserError
 from helpers.recipes import OPTIMIZERS, SCHEDULERS
 from helpers.speed import PRECISIONS
+from helpers.support.errors import UserError
 from helpers.training import COLUMNS, History
 
 SCRIPTS = {"train.py": train.train, "lightning_train.py": lightning_train.train}

@@ -13,7 +13,7 @@ from PIL import Image
 from helpers.data.augmentation import Augmentation, augment, draw_moves, resize
 from helpers.data.batches import Batches, Split
 from helpers.data.load import DIGITS, OBJECTS, SAMPLE, channel_statistics, load, stratified_mask
-from helpers.errors import DataError, UserError
+from helpers.support.errors import DataError, UserError
 
 
 @pytest.fixture(scope="module")

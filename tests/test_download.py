@@ -28,7 +28,7 @@ from torchvision.datasets import CIFAR10, MNIST
 
 from helpers.data import download, npz
 from helpers.data.load import SampleWarning, load
-from helpers.errors import DataError
+from helpers.support.errors import DataError
 from tests.test_npz import ARRAYS
 
 NAMES = ("mnist", "cifar10")

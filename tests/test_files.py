@@ -10,9 +10,9 @@ import pytest
 from filelock import FileLock, Timeout
 
 from commands.folder import RunFolder
-from helpers import files
-from helpers.errors import RunError, UserError, printable
-from helpers.files import can_lock, user_path, write_atomically
+from helpers.support import files
+from helpers.support.errors import RunError, UserError, printable
+from helpers.support.files import can_lock, user_path, write_atomically
 
 
 def write(path, content):

@@ -18,7 +18,7 @@ from PIL import Image
 import commands.run
 from helpers.data.load import load
 from helpers.data.pictures import LEFTOVERS, find_images, read_image, squeeze
-from helpers.errors import DataError
+from helpers.support.errors import DataError
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from helpers.data.digits import BOX
 from helpers.data.load import SAMPLE
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools import drawn, dress, runtime
 from tools.course import Course
 from tools.make_live import FOLDER, probabilities

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.data import npz
-from helpers.errors import DataError
+from helpers.support.errors import DataError
 
 
 def make_arrays(name, seed=0, train=50, test=20):

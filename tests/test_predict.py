@@ -26,9 +26,9 @@ from helpers.data import pictures
 from helpers.data.digits import centre_like_mnist, is_dark_on_light, read_digit
 from helpers.data.load import load
 from helpers.data.pictures import eight_bits, read_image, squeeze
-from helpers.errors import DataError, RunError, printable
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig
+from helpers.support.errors import DataError, RunError, printable
 from helpers.training import evaluate, fit
 
 ROOT = Path(__file__).resolve().parent.parent

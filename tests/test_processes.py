@@ -24,11 +24,11 @@ import commands.run
 import lightning_train
 import train
 from commands.folder import load_checkpoint
-from helpers import processes
 from helpers.data.load import SAMPLE, load
 from helpers.data.npz import read_prepared
 from helpers.models import build_model
 from helpers.recipes import recipe, with_changes
+from helpers.support import processes
 from helpers.training import evaluate, fit
 from tests.forked import forked
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from helpers import progress
-from helpers.progress import Progress, download_bar, in_notebook
+from helpers.support import progress
+from helpers.support.progress import Progress, download_bar, in_notebook
 
 ROW = {"epoch": 2, "train_loss": 1.23456, "val_loss": 0.5, "val_accuracy": 0.87654, "seconds": 3.21}
 

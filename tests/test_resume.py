@@ -14,8 +14,8 @@ from filelock import FileLock
 
 import commands.run
 from commands.folder import LOCK, RunFolder, load_checkpoint, save_checkpoint
-from helpers.errors import RunError
-from helpers.files import write_atomically
+from helpers.support.errors import RunError
+from helpers.support.files import write_atomically
 from tests.forked import forked
 
 resource = pytest.importorskip("resource", reason="runs are killed as Unix kills them")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import commands.run
 from commands.flags import make_parser, read_flags, training_config
 from commands.folder import load_checkpoint, save_checkpoint
-from helpers.errors import RunError, UserError
-from helpers.files import write_atomically
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe
+from helpers.support.errors import RunError, UserError
+from helpers.support.files import write_atomically
 from helpers.training import COLUMNS
 from tests.forked import forked
 

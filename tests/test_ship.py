@@ -15,9 +15,9 @@ import export as program
 from commands.folder import description, save_checkpoint
 from commands.predictor import load_predictor
 from helpers.data import load
-from helpers.errors import UserError
 from helpers.models import build_model
 from helpers.ship import Shipped, export
+from helpers.support.errors import UserError
 
 
 def store(path: Path, kind: str, name: str) -> Path:

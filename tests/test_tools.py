@@ -15,10 +15,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from helpers.errors import UserError
 from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
-from helpers.progress import Progress
+from helpers.support.errors import UserError
+from helpers.support.progress import Progress
 from tools import build_book, chart, colab, dress, fill, frame, light, render, reproduce, run_fast
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
@@ -412,7 +412,7 @@ def test_a_missing_number_and_an_unknown_format() -> None:
 
 
 def test_no_bar_is_drawn_on_a_rendered_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.progress.bars_are_drawn", lambda: True)
+    monkeypatch.setattr("helpers.support.progress.bars_are_drawn", lambda: True)
     assert Progress(1, enabled=True).bars
     monkeypatch.setenv("TQDM_DISABLE", "1")
     quiet = Progress(1, enabled=True)

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools import frame
 from tools.course import Course, run_tool, write_if_changed
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools import runtime
 from tools.course import (
     Chapter,

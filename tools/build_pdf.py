@@ -16,7 +16,7 @@ from urllib.parse import urldefrag, urljoin
 from bs4 import BeautifulSoup, Comment, Tag
 from pypdf import PdfReader
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.build_book import SUBTITLE, chromium, home
 from tools.course import Course, run_tool
 from tools.dress import APART

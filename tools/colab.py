@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.course import Chapter, Course, run_tool, write_if_changed
 from tools.execute import run
 

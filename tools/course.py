@@ -13,8 +13,8 @@ import yaml
 from jupytext.config import load_jupytext_config
 from nbformat import NotebookNode
 
-from helpers.errors import UserError
-from helpers.files import write_atomically
+from helpers.support.errors import UserError
+from helpers.support.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from helpers.data import digits
 from helpers.data.pictures import LARGE
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from predict import UNSURE
 from tools.course import ROOT
 

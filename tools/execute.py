@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.course import Chapter, read_notebook
 
 

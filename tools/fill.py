@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.course import Course
 
 MARKER = re.compile(

@@ -16,7 +16,7 @@ from pathlib import Path
 from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.chart import chart
 from tools.course import (
     KERNEL,

@@ -26,12 +26,12 @@ from commands.folder import BEST
 from commands.predictor import load_predictor
 from helpers.data import ImageData, Split, load
 from helpers.data.digits import read_digit
-from helpers.errors import UserError
-from helpers.files import write_atomically
 from helpers.models import build_model, count_parameters
 from helpers.notebook import add_numbers
 from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.ship import export
+from helpers.support.errors import UserError
+from helpers.support.files import write_atomically
 from helpers.training import fit
 from tools.course import ROOT, Course, run_tool
 from tools.drawn import LEARNT, UNSEEN, others, redraw

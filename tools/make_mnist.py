@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data.load import SAMPLE
-from helpers.files import write_atomically
+from helpers.support.files import write_atomically
 
 SOURCE = "5,000 real MNIST digits (sample)"
 OUTPUT = SAMPLE / "mnist.npz"
 TRAIN_PER_CLASS = 400
+TEST_PER_CLASS = 100
 SEED = 20240501
 
 
@@ -25,6 +26,8 @@ def make_arrays() -> dict[str, np.ndarray]:
     # RandomState, because its stream of numbers is frozen for all versions of numpy.
     random = np.random.RandomState(SEED)
     rows = [random.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
+    if any(len(of) != TRAIN_PER_CLASS + TEST_PER_CLASS for of in rows):
+        raise ValueError(f"expected 500 images of each digit, found {[len(of) for of in rows]}")
     train = random.permutation(np.concatenate([of[:TRAIN_PER_CLASS] for of in rows]))
     test = random.permutation(np.concatenate([of[TRAIN_PER_CLASS:] for of in rows]))
     return {

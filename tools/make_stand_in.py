@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.data.load import SAMPLE
-from helpers.files import write_atomically
+from helpers.support.files import write_atomically
 
 SOURCE = "a drawn stand-in for CIFAR-10 (not photographs)"
 OUTPUT = SAMPLE / "cifar10_stand_in.npz"

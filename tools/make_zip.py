@@ -12,7 +12,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.build_pdf import NAME
 from tools.course import Course, run_tool
 

@@ -19,8 +19,8 @@ from nbformat import NotebookNode
 
 from commands.folder import versions
 from helpers.data.load import DATASET_NAMES, load
-from helpers.errors import UserError
 from helpers.notebook import add_numbers
+from helpers.support.errors import UserError
 from helpers.training import best_device
 from tools import frame
 from tools.course import (

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.course import Course, code_digest, read_notebook, run_tool
 from tools.execute import rendered
 from tools.fill import read_results

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from helpers.errors import UserError
+from helpers.support.errors import UserError
 from tools.course import ROOT, run_tool
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.errors import UserError
 from helpers.notebook import add_numbers
+from helpers.support.errors import UserError
 from tools.browser import CHROMIUM, Browser, Server
 from tools.course import Course, run_tool
 

@@ -3,7 +3,7 @@
 from helpers.data.augmentation import Augmentation, augment, resize
 from helpers.data.batches import Batches, ImageData, Split, normalise
 from helpers.data.load import SampleWarning, load
-from helpers.errors import DataError
+from helpers.support.errors import DataError
 
 __all__ = [
     "Augmentation",

@@ -25,9 +25,9 @@ import numpy as np
 from torchvision.datasets import CIFAR10, MNIST
 
 from helpers.data import npz
-from helpers.errors import printable
-from helpers.files import can_lock
-from helpers.progress import download_bar
+from helpers.support.errors import printable
+from helpers.support.files import can_lock
+from helpers.support.progress import download_bar
 
 OPEN_SECONDS = 8.0  # until the first byte: name, connection and header, together
 STALL_SECONDS = 20.0  # over which the rate is measured

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.data.pictures import Finder, composed, listed, read_image, squeeze
-from helpers.errors import DataError, printable
+from helpers.support.errors import DataError, printable
 
 SIDE = 32  # pixels
 SPLIT_NAME = re.compile(

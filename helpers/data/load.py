@@ -23,8 +23,8 @@ from torch import Tensor
 from helpers.data.augmentation import Augmentation
 from helpers.data.batches import ImageData, Split
 from helpers.data.npz import IMAGE_SHAPES, DamagedFileError, MissingFileError, read_prepared
-from helpers.errors import DataError, printable
-from helpers.files import user_path
+from helpers.support.errors import DataError, printable
+from helpers.support.files import user_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).resolve().parent / "sample"

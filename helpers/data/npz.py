@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.errors import DataError, printable
-from helpers.files import write_atomically
+from helpers.support.errors import DataError, printable
+from helpers.support.files import write_atomically
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 IMAGE_SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from helpers.errors import UserError, printable
+from helpers.support.errors import UserError, printable
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds: a virus scanner or a spreadsheet lets go soon
 LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}  # what `fsync` says when bytes were lost
