@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.data.digits import read_digit
+from helpers.data.digits import is_dark_on_light, read_digit
 from helpers.data.load import load
 
 SHEET = Path(__file__).with_name("read_digits.png")
@@ -152,6 +152,13 @@ def test_a_picture_is_read_as_it_always_was(name: str, digits) -> None:
     assert read_as == READ_AS[name]
     # Other versions of the libraries may round otherwise.
     assert np.abs(pixels.astype(int) - expected).max() <= 3
+
+
+def test_the_border_alone_says_what_is_paper_where_it_is_even() -> None:
+    for paper, ink in ((250, 20), (20, 250)):
+        sheet = np.full((60, 60), paper, np.uint8)
+        sheet[1:-1, 1:-1] = ink
+        assert is_dark_on_light(Image.fromarray(sheet)) is (paper > ink)
 
 
 @pytest.fixture(scope="module")

@@ -156,6 +156,15 @@ def dripping(handler, body):
             break
 
 
+def steady(handler, body):
+    """Slow, but not too slow: eight parts in about a second."""
+    handler.answer(200, len(body))
+    part = len(body) // 8 + 1
+    for start in range(0, len(body), part):
+        handler.wfile.write(body[start : start + part])
+        handler.server.stop.wait(0.12)
+
+
 def dripping_header(handler, body):
     handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Nothing: ")
     while not handler.server.stop.wait(0.02):
@@ -236,6 +245,15 @@ def test_a_good_mirror_makes_the_prepared_file(name, mirrors, tmp_path):
         check_loaded(load(name, folder, mode="full"), name, folder)
         assert len(mirrors[0].requests) == (4 if name == "mnist" else 1) and not mirrors[1].requests
     assert visible(folder) == [f"{name}.npz"]
+
+
+def test_a_slow_mirror_is_waited_for_as_long_as_bytes_come(mirrors, tmp_path, monkeypatch):
+    limits = {"OPEN_SECONDS": 0.2, "STALL_SECONDS": 0.25, "MINIMUM_RATE": 100}
+    for limit, value in limits.items():
+        monkeypatch.setattr(download, limit, value)
+    mirrors[0].act = steady
+    check_loaded(load("cifar10", tmp_path, mode="full"), "cifar10", tmp_path)
+    assert not mirrors[1].requests
 
 
 @pytest.mark.parametrize("act", QUICK | SLOW)

@@ -130,6 +130,7 @@ def test_the_confusion_matrix_counts_in_percent_of_the_true_class() -> None:
     np.testing.assert_array_equal(
         axis.images[0].get_array(), [[75, 25, 0], [0, 100, 0], [0, 100, 0]]
     )
+    assert axis.images[0].get_clim() == (0, 100), "a colour means the same in every figure"
     numbers = {text.get_position(): text.get_text() for text in axis.texts}
     assert numbers == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (1, 2): "100"}
     for names in (axis.get_xticklabels(), axis.get_yticklabels()):

@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# The tests that know a module best, all of them quick. What processes.py does shows in several
-# processes alone, each started anew: no mutant of it could live there.
+# The tests that know a module best, the nearest first, all of them quick. What processes.py does
+# shows in several processes alone, each started anew: no mutant of it could live there.
 TESTS = {
     "data/augmentation": "data",
     "data/batches": "data parity",
@@ -42,7 +42,7 @@ TESTS = {
     "data/download": "download",
     "data/folders": "folders",
     "data/load": "data sample folders",
-    "data/npz": "npz data",
+    "data/npz": "npz data download",
     "data/pictures": "predict folders",
     "support/errors": "files folders",
     "support/files": "files npz",
@@ -190,10 +190,15 @@ class Known(NamedTuple):
     by_line: dict[tuple[str, int], set[str]]
 
     def nearest(self, mutant: Mutant) -> list[str]:
-        """The shortest tests that run a mutant, or any, where it runs on import alone."""
-        near = [test for test in self.seconds if test.partition("::")[0] in files(mutant.module)]
-        by_line = self.by_line.get((mutant.module, mutant.line), set())
-        return sorted(by_line.intersection(near) or near, key=self.seconds.__getitem__)[:MOST]
+        """Tests that run a mutant (all, if it runs on import alone), the nearest file's first."""
+        where = {file: place for place, file in enumerate(files(mutant.module))}
+        order = {
+            test: (where[file], seconds)
+            for test, seconds in self.seconds.items()
+            if (file := test.partition("::")[0]) in where
+        }
+        run = self.by_line.get((mutant.module, mutant.line), set()).intersection(order)
+        return sorted(run, key=order.__getitem__)[:MOST] or sorted(order, key=order.__getitem__)
 
 
 class _Chosen:
