@@ -484,7 +484,7 @@ for batch in BATCHES:
     for label, name in (("onnxruntime", "photos"), ("onnxruntime int8", "photos_int8")):
         speeds[label, batch] = seconds_for(lambda: ask(sessions[name], inputs))
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the batch size for PyTorch, onnxruntime and its int8 model: latency in milliseconds rises with the batch, images per second rise steeply at first and then level off."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the batch size for PyTorch, onnxruntime and its int8 model: latency in milliseconds rises with the batch for all three; images per second rise with it for PyTorch, and are higher from the start, but uneven, for onnxruntime."}}
 # @title Drawing: latency and throughput
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
 for number, label in enumerate(("PyTorch", "onnxruntime", "onnxruntime int8")):
