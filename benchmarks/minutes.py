@@ -8,7 +8,6 @@ Every training runs in a process of its own, and its seconds are those of `bench
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,14 +19,6 @@ from helpers.data.batches import ImageData
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import EVALUATION_BATCH_SIZE, best_device, evaluate, fit
-
-
-def last_sizes(sizes: tuple[int, ...], epochs: int) -> tuple[int, ...]:
-    """Growing image sizes for a training of so few `epochs` that not all of them have a turn.
-
-    The largest stay: a network that has never seen images of full size is poor at them.
-    """
-    return sizes[-epochs:]
 
 
 def train(name: str, epochs: int, dataset: str, images: int | None, mode: str) -> dict[str, Any]:
@@ -53,7 +44,6 @@ def _usual(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]
 
 def _fit(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
     config = with_epochs(recipe("fastcnn", data.name), epochs)
-    config = replace(config, image_sizes=last_sizes(config.image_sizes, epochs))
     started, moments = time.perf_counter(), []
     model = build_model("fastcnn", data.image_shape, data.num_classes)
 
@@ -66,8 +56,8 @@ def _fit(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
 
 
 def _muon(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
-    settings = muon.Settings(epochs=epochs)
-    settings = replace(settings, image_sizes=last_sizes(settings.image_sizes, epochs))
+    batch_size = 250 if epochs < 3 else 500 if epochs < 10 else 1000  # few epochs need more steps
+    settings = muon.Settings(epochs=epochs, batch_size=batch_size)
     found = muon.train(data, settings, device)
     test = evaluate(
         found.pop("network"), data.batches("test", EVALUATION_BATCH_SIZE), found["precision"]

@@ -177,7 +177,7 @@ def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str
     data = data.to(device)
     whole = data.normalise(data.train.images[:5000])
     network = Network(settings, whole, data.num_classes).to(device)
-    sizes, epochs = settings.image_sizes, settings.epochs
+    sizes, epochs = settings.image_sizes[-settings.epochs :], settings.epochs
     size_of_epoch = [sizes[e * len(sizes) // epochs] for e in range(epochs)]
     options: dict[str, Any] = {"shuffle": True, "augment": True, "seed": settings.seed}
     batches = data.batches("train", settings.batch_size, image_sizes=size_of_epoch, **options)

@@ -122,7 +122,7 @@ FULL = Profile(
         Goal("mnist", 0.995, epochs=5, size="middle"),
     ),
     seeds=3,
-    lengths={"fit": (2, 6, 11, 14), "muon": (1, 3, 8, 15), "usual": (5,)},
+    lengths={"fit": (2, 4, 11, 22), "muon": (1, 3, 8, 15), "usual": (5,)},
 )
 QUICK = Profile(
     "quick",

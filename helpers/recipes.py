@@ -22,7 +22,8 @@ class TrainingConfig:
     `momentum` counts for sgd and rmsprop. `lr` is the highest learning rate that the schedule
     reaches. `warmup_epochs` raises the rate linearly from almost 0 (not with onecycle, which has
     its own warm-up). `image_sizes` are heights and widths (pixels) that training images are
-    resized to, each for an equal share of the epochs, in this order; () leaves them alone.
+    resized to, each for an equal share of the epochs, in this order; () leaves them alone. With
+    fewer epochs than sizes only the last ones are used.
     `early_stopping` is the number of epochs without a better validation accuracy after which
     training stops; 0 turns it off.
 
@@ -87,7 +88,8 @@ class TrainingConfig:
     @property
     def size_of_epoch(self) -> tuple[int, ...]:
         """The image size of every epoch (pixels); empty where images keep their size."""
-        sizes, epochs = self.image_sizes, self.epochs
+        # The last sizes stay in a short run: a network that has never seen full size is poor at it.
+        sizes, epochs = self.image_sizes[-self.epochs :], self.epochs
         return tuple(sizes[e * len(sizes) // epochs] for e in range(epochs)) if sizes else ()
 
 

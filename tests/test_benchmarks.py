@@ -1,7 +1,6 @@
 """The benchmarks measure what they say; no test looks at a clock."""
 
 import csv
-import itertools
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, measure, minutes, muon, speed, usual
+from benchmarks import accuracy, measure, muon, speed, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
@@ -188,13 +187,6 @@ def test_a_run_writes_what_it_promises(whole):
     assert all(row[-1].endswith(" %") for row in whole) and first[-1] == second[-1] == "–"
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
-
-
-def test_the_last_epoch_sees_full_size_images_however_short_the_training():
-    for sizes, epochs in itertools.product([(16, 20, 24, 32), (16, 24, 32)], range(1, 16)):
-        config = replace(recipe("fastcnn", "cifar10"), warmup_epochs=0, epochs=epochs)
-        config = replace(config, image_sizes=minutes.last_sizes(sizes, epochs))
-        assert config.size_of_epoch[-1] == 32
 
 
 def instead_of_training(_, contestant, goal, seed, *arguments):

@@ -113,8 +113,16 @@ def test_published_numbers_name_the_recipe_that_they_came_from():
 def test_image_sizes_share_the_epochs_in_their_order():
     sizes = TrainingConfig(epochs=7, image_sizes=(16, 20, 28)).size_of_epoch
     assert sizes == (16, 16, 16, 20, 20, 28, 28)
-    assert TrainingConfig(epochs=2, image_sizes=(16, 20, 28)).size_of_epoch == (16, 20)
+    assert TrainingConfig(epochs=2, image_sizes=(16, 20, 28)).size_of_epoch == (20, 28)
     assert TrainingConfig(epochs=2).size_of_epoch == ()
+
+
+@pytest.mark.parametrize("sizes", [(16, 20, 24, 32), (16, 24, 32)])
+def test_the_last_epoch_sees_full_size_images_however_short_the_training(sizes):
+    for epochs in range(1, 16):
+        of_epoch = TrainingConfig(epochs=epochs, image_sizes=sizes).size_of_epoch
+        assert len(of_epoch) == epochs and of_epoch[-1] == 32
+        assert list(of_epoch) == sorted(of_epoch)
 
 
 def test_a_shorter_run_keeps_its_share_of_warm_up():
