@@ -15,7 +15,7 @@ from commands import terminal
 from commands.flags import Parser, out_path
 from commands.folder import BEST
 from commands.predictor import load_predictor
-from commands.run import USAGE_ERROR
+from commands.terminal import USAGE_ERROR
 from helpers.ship import export
 from helpers.support.errors import UserError, printable
 

@@ -20,7 +20,8 @@ from commands.lightning import (
     make_trainer,
     settle_for_all,
 )
-from commands.run import Run, main
+from commands.prepare import Run
+from commands.run import main
 from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
 from helpers.support.errors import UserError
 from helpers.training import History, Metrics

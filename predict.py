@@ -26,9 +26,10 @@ from rich.table import Table
 from rich.text import Text
 
 from commands import terminal
+from commands.device import choose_device
 from commands.flags import Parser, out_path
 from commands.predictor import Guess, Predictor, load_predictor
-from commands.run import USAGE_ERROR, choose_device
+from commands.terminal import USAGE_ERROR
 from helpers.data.pictures import HARMLESS, Finder, read_image
 from helpers.support.errors import DataError, UserError, printable
 

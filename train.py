@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from commands.run import Run, main
+from commands.prepare import Run
+from commands.run import main
 from helpers.support.processes import rank, world_size
 from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, fit
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
-    # What the flags asked for, made by commands/run.py: the images of chapter 1, from `load`; a
+    # What the flags asked for, made by commands/prepare.py: the images of chapter 1, from `load`; a
     # network of chapters 2 and 3, from `build_model`; and the settings, from `recipe`.
     data, model, config = run.data, run.model, run.config
 

@@ -13,7 +13,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from commands.run import Run, require_same_data
+from commands.prepare import Run, require_same_data
 from helpers.data import ImageData
 from helpers.lit import ImageDataModule, quiet_lightning
 from helpers.speed import settle_precision

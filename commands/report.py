@@ -1,18 +1,16 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from commands.folder import FIGURES, versions
+from commands.prepare import Run
 from commands.terminal import print_rows
 from helpers.models import count_parameters
 from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, predict_logits
 
-if TYPE_CHECKING:
-    from commands.run import Run
 
-
-def make_result(run: "Run", history: History, test: Metrics) -> dict[str, Any]:
+def make_result(run: Run, history: History, test: Metrics) -> dict[str, Any]:
     """What result.json says; seconds and images per second are those of the epochs."""
     return {
         # Accuracies are ratios in 32 bits: seven digits of them mean something.
@@ -31,7 +29,7 @@ def make_result(run: "Run", history: History, test: Metrics) -> dict[str, Any]:
     }
 
 
-def print_result(run: "Run", result: dict[str, Any]) -> None:
+def print_result(run: Run, result: dict[str, Any]) -> None:
     """The result as a table on standard output."""
     rows = {
         "test accuracy": f"{100 * result['test_accuracy']:.2f} %",
@@ -46,7 +44,7 @@ def print_result(run: "Run", result: dict[str, Any]) -> None:
     print_rows(run.title, rows)
 
 
-def chance_hint(run: "Run", result: dict[str, Any]) -> str:
+def chance_hint(run: Run, result: dict[str, Any]) -> str:
     """A line for a model that has learned nothing; empty for others."""
     largest = run.data.val.labels.bincount().max().item() / len(run.data.val)
     if result["best_val_accuracy"] > largest:
@@ -57,7 +55,7 @@ def chance_hint(run: "Run", result: dict[str, Any]) -> str:
     )
 
 
-def draw_figures(run: "Run", history: History) -> None:
+def draw_figures(run: Run, history: History) -> None:
     """curves.png and confusion.png in the folder of a run whose model has its best weights."""
     import matplotlib
 

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from helpers.support.errors import UserError, printable
 
+FAILED, USAGE_ERROR = 1, 2  # exit statuses
+
 
 def open_streams() -> None:
     """Make all three standard streams usable, however the program was started.

@@ -12,6 +12,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+import commands.prepare
 import commands.run
 from commands.folder import LOCK, RunFolder, load_checkpoint, save_checkpoint
 from helpers.support.errors import RunError
@@ -73,14 +74,14 @@ def half(tiny, tmp_path, monkeypatch):
 
 def stop_after(monkeypatch, epochs):
     """Let this process get a SIGTERM when that many epochs are saved."""
-    save = commands.run.Run.save_epoch
+    save = commands.prepare.Run.save_epoch
 
     def save_and_stop(self, state):
         save(self, state)
         if len(state["rows"]) == epochs:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(commands.run.Run, "save_epoch", save_and_stop)
+    monkeypatch.setattr(commands.prepare.Run, "save_epoch", save_and_stop)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -302,7 +303,7 @@ def test_a_folder_in_use_is_refused(half, tiny, capsys):
 
 
 def test_a_running_process_holds_its_folder(tiny, tmp_path, monkeypatch, capsys):
-    save = commands.run.Run.save_epoch
+    save = commands.prepare.Run.save_epoch
     seen = []
 
     def save_and_look(self, state):
@@ -310,7 +311,7 @@ def test_a_running_process_holds_its_folder(tiny, tmp_path, monkeypatch, capsys)
         seen.append(forked("train.py", "--resume", self.folder.path).finish())
         monkeypatch.undo()
 
-    monkeypatch.setattr(commands.run.Run, "save_epoch", save_and_look)
+    monkeypatch.setattr(commands.prepare.Run, "save_epoch", save_and_look)
     assert run([*tiny, "--out", tmp_path / "run"]) == 0
     assert seen[0][0] == 2 and "in use by another process" in seen[0][2]
 
