@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import accuracy, minutes
+from benchmarks import accuracy, minutes, steps
 from benchmarks.measure import ProcessError, setting, tell
 from benchmarks.report import filled, markdown, tables
 from benchmarks.speed import MEASURE
@@ -24,7 +24,7 @@ from helpers.training import best_device
 FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
-PARTS = ("throughput", "peak", "accuracy", "minutes", "start")
+PARTS = ("throughput", "peak", "steps", "accuracy", "minutes", "start")
 
 
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
@@ -79,6 +79,7 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
     write(options.out, results)  # lest we measure and then cannot
     only = options.only or ("accuracy" if options.goal is not None else None)
     device, datasets = best_device(), {name: load(name) for name in profile.datasets}
+    measures = MEASURE | {"steps": steps.measure}
     for part in [only] if only else PARTS:
         if part == "accuracy":
             seeds, known = options.repetitions or profile.seeds, results.setdefault(part, {})
@@ -93,7 +94,7 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
         else:
             count = options.repetitions or profile.repetitions
             found = {"setting": setting(profile.name, count, device)}
-            results[part] = found | MEASURE[part](profile, datasets, device, count)
+            results[part] = found | measures[part](profile, datasets, device, count)
             write(options.out, results)
 
 

@@ -16,7 +16,7 @@ Table = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]  # title, note, 
 
 def tables(results: Results) -> list[Table]:
     """The tables of the parts that were measured."""
-    makers = {"throughput": throughput, "peak": peak, "accuracy": accuracy}
+    makers = {"throughput": throughput, "peak": peak, "steps": steps, "accuracy": accuracy}
     makers |= {"minutes": minutes, "start": start}
     return [make(results) for part, make in makers.items() if part in results]
 
@@ -48,6 +48,19 @@ def peak(results: Results) -> Table:
     ]
     header = ("precision", "kind", "shape", "GFLOP/s")
     return "Peak of the machine", machine(results["peak"]), header, rows
+
+
+def steps(results: Results) -> Table:
+    """Milliseconds a step of `fit`, and what part of them the other ways take."""
+    rows = []
+    for each in results["steps"]["comparisons"]:
+        milliseconds, ratios = each["milliseconds"], each["ratio"]
+        others = [spread(ratios.get(name), "{:.2f}×") for name in ("compiled", "hand", "products")]
+        name, compiling = f"{each['model']}, {each['dataset']}", f"{each['start_up_seconds']:.0f}"
+        rows.append((name, spread(milliseconds["fit"], "{:.2f}"), *others, compiling))
+    header = ("model, data", "fit, milliseconds", "compiled", "gradients by hand")
+    header += ("matrix products alone", "seconds to compile")
+    return "A step", machine(results["steps"], results["steps"]["comparisons"]), header, rows
 
 
 def accuracy(results: Results) -> Table:

@@ -95,6 +95,7 @@ class Profile:
     `images`: for each model the training images of a timed epoch, at most; about a second's work,
     since shorter times are unsteady. `seeds`: trainings for every goal; the usual loop has one.
     `accuracy_images`: how many images a split has there and in the minutes part, at most.
+    `steps`: for each model the steps that are timed together in the steps part.
     `lengths`: of the minutes part, the epochs of the trainings of each contestant.
     """
 
@@ -107,6 +108,7 @@ class Profile:
     matrix_sizes: tuple[int, ...] = (1024, 2048, 4096)
     accuracy_images: int | None = None
     lengths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    steps: Mapping[str, int] = field(default_factory=dict)
 
 
 FULL = Profile(
@@ -123,6 +125,7 @@ FULL = Profile(
     ),
     seeds=3,
     lengths={"fit": (2, 4, 11, 22), "muon": (1, 3, 8, 15), "usual": (5,)},
+    steps={"linear": 300, "CNN small": 20, "CNN middle": 10, "FastCNN large": 6},
 )
 QUICK = Profile(
     "quick",
@@ -133,4 +136,5 @@ QUICK = Profile(
     goals=(Goal("cifar10", 0.3, epochs=5, size="small", usual_epochs=1),),
     accuracy_images=2048,
     lengths={"fit": (1, 2), "muon": (1,), "usual": (1,)},
+    steps={"linear": 100},
 )

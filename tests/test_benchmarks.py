@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, measure, muon, speed, usual
+from benchmarks import accuracy, measure, muon, speed, steps, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
@@ -32,7 +32,9 @@ EASY = Goal("mnist", 0.0, epochs=2, size="small", usual_epochs=2)
 IMPOSSIBLE = Goal("mnist", 1.0, epochs=1, size="small")
 IMAGES = {"linear": 48, "CNN small": 32}
 LENGTHS = {"fit": (1, 5), "muon": (1,), "usual": (2,)}
-TINY = Profile("tiny", 1, IMAGES, (EASY, IMPOSSIBLE), 2, ("mnist",), (16, 32), 64, LENGTHS)
+TINY = Profile(
+    "tiny", 1, IMAGES, (EASY, IMPOSSIBLE), 2, ("mnist",), (16, 32), 64, LENGTHS, {"linear": 2}
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,17 @@ def test_flops_and_their_rate(monkeypatch):
     assert speed.rate(nn.Identity(), torch.zeros(1), flops=100)() == 3 * 100 / 2
 
 
+def test_gradients_by_hand_are_those_of_autograd(data):
+    model = make_task("linear", data["mnist"]).build()
+    pixels, labels = next(iter(data["mnist"].batches("train", 20)))
+    F.cross_entropy(model(pixels), labels).backward()
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    with torch.no_grad():
+        found = steps.gradients_by_hand(layers, pixels, labels)
+    for parameter, gradient in zip(model.parameters(), found, strict=True):
+        assert torch.allclose(parameter.grad, gradient, atol=1e-6) and gradient.any()
+
+
 def test_a_lost_process_is_noticed():
     assert in_fresh_process(divmod, 17, 5) == (3, 2)
     with pytest.raises(ProcessError, match="status 3"):
@@ -156,6 +169,8 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # Processes take seconds to start: here they are this one, and the programs do not run.
         patch.setattr(measure, "in_fresh_process", lambda function, *a: function(*a))
+        patch.setattr(steps, "COMPILER", "eager")  # PyTorch's own compiler takes half a minute
+        patch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "0")  # and is put back at the end
         patch.setattr(speed, "seconds", lambda *arguments: float(len(arguments)))
         patch.setattr(speed, "CONVOLUTIONS", ((2, 3, 4, 4), (4, 3, 4, 4)))
         patch.setattr(warnings, "showwarning", warnings.showwarning)
@@ -167,12 +182,18 @@ def whole(tmp_path_factory):
 
 def test_a_run_writes_what_it_promises(whole):
     results = read(whole)
-    assert tuple(results) == PARTS and len(tables(results)) == 5
+    assert tuple(results) == PARTS and len(tables(results)) == 6
     for each in results["throughput"]["comparisons"]:
         assert each["images"] == IMAGES[each["model"]]
         for numbers in (each["images_per_second"], each["ratio"]):
             assert set(numbers) == set(WAYS) and all(s["min"] > 0 for s in numbers.values())
         assert each["ratio"]["usual"] == {"median": 1, "min": 1, "max": 1}
+    (step,) = results["steps"]["comparisons"]
+    assert set(step["milliseconds"]) == {"fit", "compiled", "hand", "products"}
+    assert (
+        step["ratio"]["fit"] == {"median": 1, "min": 1, "max": 1} and step["start_up_seconds"] > 0
+    )
+    assert 0 < step["milliseconds"]["products"]["min"] < step["milliseconds"]["fit"]["max"]
     easy, impossible = results["accuracy"]["goals"].values()
     # The usual loop, once, stops at the goal; the recipe runs to its end.
     order = [(run["contestant"], run["seed"], len(run["seconds"])) for run in easy["runs"]]

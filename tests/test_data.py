@@ -83,9 +83,6 @@ def test_normalised_training_images_have_mean_0_and_standard_deviation_1(stand_i
     some = stand_in.train.images[:9].float()
     assert torch.equal(stand_in.normalise(some), images[:9])
     assert torch.equal(some, stand_in.train.images[:9]), "what was given stays"
-    back = stand_in.denormalise(images) * 255
-    assert torch.equal(back.round().to(torch.uint8), stand_in.train.images)
-    assert 0 <= stand_in.denormalise(9 * images).min() < stand_in.denormalise(9 * images).max() <= 1
 
 
 def test_channel_statistics_agree_with_numpy():

@@ -17,7 +17,7 @@ from PIL import Image
 
 import commands.run
 from helpers.data.load import load
-from helpers.data.pictures import LEFTOVERS, find_images, read_image, squeeze
+from helpers.data.pictures import LEFTOVERS, Finder, read_image, squeeze
 from helpers.support.errors import DataError
 
 
@@ -246,14 +246,14 @@ def test_what_is_no_picture_file_is_never_opened_and_said(where, plant, tmp_path
     assert f"3 neither file nor folder ({where}/device.png, " in line
     assert f"2 linked to nothing ({where}/gone.png, {where}/round.png)" in line
     assert f"1 not named like a picture ({where}/a photo)" in line
-    with pytest.warns(UserWarning, match="q.png"):
-        assert len(find_images(tmp_path / "cats")) == 6
+    finder = Finder(tmp_path / "cats")
+    assert len(finder.pictures(tmp_path / "cats")) == 6 and "q.png" in finder.report()
 
 
 def test_pictures_are_found_at_any_depth_and_sorted_by_path(plant, tmp_path):
     plant("z/deep z z-1 .cache", 1)
     plant(".", 1, suffix=".JPG")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in Finder(tmp_path).pictures(tmp_path)]
     assert found == ["0.JPG", "z/0.png", "z/deep/0.png", "z-1/0.png"]
 
 

@@ -117,7 +117,7 @@ def entries(course: Course) -> list[Entry]:
         *_benchmarks(_stored(folder / "results.json"), readme),
         *_muon(_stored(folder / "muon.json"), readme),
     ]
-    found.sort(key=lambda row: (list(SETS).index(row[1]), row[2] or 0))
+    found.sort(key=lambda row: (list(SETS).index(row[1]), row[2] or row[3] or 0))
     return [Entry(chr(ord("A") + place), *row) for place, row in enumerate(found)]
 
 

@@ -199,12 +199,6 @@ class ImageData:
         """uint8 images to float32 with mean 0 and standard deviation 1 in each channel."""
         return normalise(images, self.mean, self.std)
 
-    def denormalise(self, images: Tensor) -> Tensor:
-        """Undo `normalise`: float32 in [0, 1], ready to be drawn."""
-        device = images.device
-        shown = images * _channels(self.std, device) + _channels(self.mean, device)
-        return shown.clamp(0, 1)
-
     def batches(
         self,
         split: str,

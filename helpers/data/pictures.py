@@ -156,22 +156,6 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All picture files in `folder` and the folders inside it: see `Finder`.
-
-    Warns:
-        UserWarning: something is left out; the line counts and names it.
-
-    Raises:
-        DataError: a folder cannot be listed.
-    """
-    finder = Finder(folder)
-    pictures = finder.pictures(folder)
-    if report := finder.report():
-        warnings.warn(f"{printable(folder)}: {report}", stacklevel=2)
-    return pictures
-
-
 def read_image(source: Path | IO[bytes], name: str | None = None) -> Image.Image:
     """Read the first frame of a picture, upright, on white where it is transparent.
 
