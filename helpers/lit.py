@@ -202,14 +202,26 @@ class HistoryCallback(pl.Callback):
             self.after_epoch(training_state(model, optimizer, _scheduler(trainer), self.history))
 
 
+class PatientWhileGrowing(EarlyStopping):
+    """Lightning's own callback, which does not count the first `growing_epochs`."""
+
+    growing_epochs = 0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin such an epoch one below 0, so that it ends with 0 epochs waited at most."""
+        if trainer.current_epoch < self.growing_epochs:
+            self.wait_count = -1
+
+
 def early_stopping(config: TrainingConfig, history: History) -> list[EarlyStopping]:
-    """Lightning's own callback, if `config` wants it, as far as `history` has come."""
+    """The callback, if `config` wants it, as far as `history` has come."""
     if not config.early_stopping:
         return []
-    callback = EarlyStopping("val_accuracy", mode="max", patience=config.early_stopping)
+    callback = PatientWhileGrowing("val_accuracy", mode="max", patience=config.early_stopping)
+    callback.growing_epochs = config.growing_epochs - len(history)  # the Trainer counts from 0
     if len(history):
         best = torch.tensor(history.best_val_accuracy)
-        waited = len(history) - history.best_epoch
+        waited = max(0, len(history) - max(history.best_epoch, config.growing_epochs))
         state = {"wait_count": waited, "best_score": best, "stopped_epoch": 0}
         callback.load_state_dict(state | {"patience": config.early_stopping})
     return [callback]

@@ -25,7 +25,7 @@ class TrainingConfig:
     resized to, each for an equal share of the epochs, in this order; () leaves them alone. With
     fewer epochs than sizes only the last ones are used.
     `early_stopping` is the number of epochs without a better validation accuracy after which
-    training stops; 0 turns it off.
+    training stops; 0 turns it off. Epochs in which the images still grow do not count.
 
     Raises:
         ValueError: a value is out of its range; the message is one line.
@@ -91,6 +91,12 @@ class TrainingConfig:
         # The last sizes stay in a short run: a network that has never seen full size is poor at it.
         sizes, epochs = self.image_sizes[-self.epochs :], self.epochs
         return tuple(sizes[e * len(sizes) // epochs] for e in range(epochs)) if sizes else ()
+
+    @property
+    def growing_epochs(self) -> int:
+        """Epochs until the images have their last size; a validation before says little."""
+        sizes = self.size_of_epoch
+        return sizes.index(sizes[-1]) if sizes else 0
 
 
 def _require(condition: bool, what: str, value: object, need: str) -> None:

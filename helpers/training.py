@@ -104,7 +104,8 @@ class History:
     def is_over(self, config: TrainingConfig) -> bool:
         """Whether the run has all its epochs, diverged, or lost its patience."""
         patience = config.early_stopping
-        waited = patience > 0 and len(self.rows) - self.best_epoch >= patience
+        since = max(self.best_epoch, config.growing_epochs)
+        waited = patience > 0 and len(self.rows) - since >= patience
         return len(self.rows) >= config.epochs or self.diverged or waited
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -76,6 +76,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 import subprocess
 import time
 from dataclasses import replace
+from io import StringIO
 from statistics import median
 from tempfile import TemporaryDirectory
 
@@ -426,7 +427,7 @@ confirm(
 #
 # ## Where do the seconds go?
 #
-# A stopwatch says how long; a **[profiler](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#profiler)** says on what. `torch.profiler` notes every operation that PyTorch runs. We let it watch five steps of the large CNN and add up the time of each kind of operation.
+# A stopwatch says how long; a **[profiler](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#profiler)** says on what. `torch.profiler` notes every operation that PyTorch runs. We let it watch five steps of three networks and add up the time of each kind of operation.
 
 
 # %%
@@ -470,8 +471,10 @@ def by_kind(seconds):
 
 
 # %%
+small = build_model("cnn", cifar10.image_shape, cifar10.num_classes, "small")
 profiles = pd.DataFrame(
     {
+        "small CNN": by_kind(profile(small.to(device), "fp32")),
         "large CNN": by_kind(profile(new_large().to(device), trial.precision)),
         "fast CNN": by_kind(profile(fast, precision)),
     }
@@ -479,10 +482,10 @@ profiles = pd.DataFrame(
 print((100 * profiles).to_string(float_format="%.1f"))
 confirm(
     profiles.loc["convolution"].min() > 0.3,
-    "convolutions take much of the time in both",
+    "convolutions take much of the time in all three",
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two stacked bars, one a model, with the share of convolution, batch norm, max-pool, optimizer, copies and all else; convolution is the largest part in both."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three stacked bars, one a model, with the share of convolution, batch norm, max-pool, optimizer, copies and all else; convolution is the largest part in all."}}
 figure, axis = plt.subplots(figsize=(6.4, 2.4))
 left = 0
 for (kind, shares), colour in zip(profiles.iterrows(), COLOURS):
@@ -590,92 +593,128 @@ confirm(
 #
 # ### The whole recipe, on all images
 #
-# `python -m benchmarks --only accuracy` does that. It trains the usual loop for ten epochs, and the fast CNN by its recipe with schedules of several lengths, each training in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own. Its results are in the file `benchmarks/results.json`; the cells below only read it, since these trainings take more than an hour.
+# How good can the fast CNN be after one, two, five and ten minutes? `python -m benchmarks --only minutes` finds out. For every length there is a training of its own on all images, in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own, with a schedule that ends just then. Beside it the *same network* is trained by the usual loop: Adam, float32, no augmentation, whole images from the start. A third contestant is another network with the optimizer *Muon*: the file `benchmarks/muon.py`.
 #
-# **Think first**: there the usual loop has a larger network and needs some minutes for one epoch. Where will the fast recipe be when that first epoch is over?
+# The results are in the file `benchmarks/results.json`. The cells below only read it, since these trainings take three quarters of an hour.
+#
+# **Think first**: the usual loop has no tricks that cost accuracy at first. After how many minutes will the recipe be ahead, and by how much after ten?
 
 # %%
 stored = json.loads((root / "benchmarks" / "results.json").read_text())
-goals = stored["accuracy"]["goals"].values()
-runs = [run for goal in goals if goal["dataset"] == "CIFAR-10" for run in goal["runs"]]
-print("trained on:", stored["accuracy"]["goals"]["cifar10 0.9"]["source"])
+minutes = stored["minutes"]
+print(f"processor: {minutes['setting']['cpu']}; images: {minutes['source']}")
 
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against seconds on all of CIFAR-10: the fast recipe with schedules of three lengths climbs steeply within the first minutes and ends above the usual loop, which climbs slowly for more than half an hour."}}
-def name_of(run):
-    usual = run["contestant"] == "usual"
-    return "usual loop" if usual else f"fast recipe, {len(run['seconds'])} epochs"
-
-
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against minutes on all of CIFAR-10. The recipe and Muon lie close together, near 79 % after a minute and a half and 89 % after eleven minutes. The usual loop with the same network starts at 66 % and ends at 80 %."}}
+WAYS = {"usual": "usual loop", "fit": "the recipe, by fit", "muon": "Muon, another network"}
 figure, axis = plt.subplots(figsize=(6.4, 3.8))
-names = list(dict.fromkeys(map(name_of, runs)))
-for run in runs:
-    number = names.index(name_of(run))
-    accuracy = [100 * value for value in run["val_accuracy"]]
-    style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 4}
-    label = name_of(run) if run["seed"] == 0 else None
-    axis.plot([s / 60 for s in run["seconds"]], accuracy, **style, label=label)
-axis.axhline(79, color="0.4", linestyle="--", linewidth=1)
-axis.set(xlabel="minutes since the start", ylabel="validation accuracy (%)")
-axis.set(ylim=(0, 100), title="CIFAR-10, all images; a line for every seed")
+for (way, label), colour, marker in zip(WAYS.items(), COLOURS, MARKERS):
+    runs = [run for run in minutes["runs"] if run["contestant"] == way]
+    if way == "usual":  # without a schedule, every epoch is the end of a training
+        ends = list(zip(runs[-1]["seconds"], runs[-1]["val_accuracy"]))
+    else:
+        ends = sorted((run["seconds"][-1], run["val_accuracy"][-1]) for run in runs)
+    points = [(seconds / 60, 100 * accuracy) for seconds, accuracy in ends]
+    axis.plot(*zip(*points), color=colour, marker=marker, label=label)
+axis.set(xlabel="minutes, validation included", ylabel="validation accuracy (%)")
+axis.set(xlim=0, title="CIFAR-10, all images; a point for every training, one seed")
 axis.legend()
 plt.show()
 
+# %% tags=["hide-input"]
+# @title The same as a table
+rows = []
+for run in minutes["runs"]:
+    end = {"training": WAYS[run["contestant"]], "epochs": run["epochs"]}
+    end |= {"precision": run["precision"], "seconds": run["seconds"][-1]}
+    end["validation (%)"] = 100 * run["val_accuracy"][-1]
+    if run["test_accuracy"]:
+        end["test (%)"] = 100 * run["test_accuracy"]
+        record(
+            f"minutes.{run['contestant']}_{run['epochs']}",
+            test_accuracy=run["test_accuracy"],
+            seconds=run["seconds"][-1],
+        )
+    rows.append(end)
+ends = pd.DataFrame(rows)
+print(ends.to_string(index=False, float_format="%.2f", na_rep="-"))
+
 # %%
-usual = next(run for run in runs if run["contestant"] == "usual")
-fast_runs = [run for run in runs if run["contestant"] == "fit"]
-shortest = min(fast_runs, key=lambda run: run["seconds"][-1])
-share = shortest["seconds"][-1] / usual["seconds"][-1]
-print(f"the shortest schedule takes {100 * share:.1f} % of the usual loop's time")
-confirm(share < 0.2, "that is less than a fifth")
+ends = ends.set_index("training").sort_values("seconds")
+usual, recipes = ends.loc["usual loop"], ends.loc["the recipe, by fit"]
+passes = recipes["epochs"].iloc[-1] / recipes["seconds"].iloc[-1]
+usual_passes = usual["epochs"] / usual["seconds"]
+print(f"passes in ten minutes: {600 * usual_passes:.1f} and {600 * passes:.1f}")
+shorter = recipes[recipes["seconds"] < usual["seconds"] / 2]
 confirm(
-    max(usual["val_accuracy"]) < shortest["val_accuracy"][-1],
-    "and ends higher than the usual loop in any of its epochs",
+    recipes["validation (%)"].iloc[-1] > usual["validation (%)"] + 5,
+    "the same network ends more than 5 points higher with the recipe",
+)
+confirm(
+    shorter["validation (%)"].max() > usual["validation (%)"],
+    "half of the usual loop's time is enough to be ahead of it",
 )
 
 # %% [markdown]
-# So the shortest schedule has ended before the usual loop is through with the first of its ten epochs. (The dashed line is 79 %, the first goal of the table below.)
+# So the recipe is ahead from the first point on, with the network that both share. It isn't one trick. In the same seconds it makes several times as many passes (bf16, channels last, small images first), and it gets more out of each: augmentation, label smoothing, and a learning rate that falls to 0 at the end.
 #
-# Be careful with what this figure says. The two loops train *different networks*. That of the usual loop comes from the project that this course grew out of, and computes about two and a half times as much for an image. So the figure compares whole ways of working: a network, a recipe and a loop. What the loop alone gives, with one network in both, is the ladder above.
+# The recipe and Muon lie within about a point of each other. With one seed each that decides nothing.
 #
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
 #
-# Is more possible? Yes. With the optimizer *Muon*, a few more ideas and more time, a somewhat larger network got close to 90 %, with one seed. The file `benchmarks/muon.py` is that recipe from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
+# Is more possible? Yes, with more time. The whole of `benchmarks/muon.py`, 24 epochs, got close to 90 %, with one seed. It is one file from the first line to the last, short enough to read. `benchmarks/search.md` tells what was tried on the way, and what was chance.
 #
-# The table says when a validation accuracy was reached for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
+# Minutes on another machine are other minutes. The next table is from a processor without units for bfloat16, so all is float32 there. It says when the recipe reached a validation accuracy for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
 
 # %% tags=["hide-input"]
 # @title The table: when each goal was reached
-rows = []
-for goal in goals:
-    for way, found in goal["contestants"].items():
-        reached = found["seconds_to_goal"]
-        test = found["test_accuracy"]
-        rows.append(
-            {
-                "data": goal["dataset"],
-                "goal (%)": 100 * goal["accuracy"],
-                "way": {"usual": "usual loop", "fit": "fast recipe"}[way],
-                "reached": f"{found['reached']} of {found['runs']}",
-                "seconds to goal": reached["median"] if reached else float("nan"),
-                "test (%)": 100 * test["mean"] if test else float("nan"),
-                "std": 100 * test["std"]
-                if test and test["std"] is not None
-                else float("nan"),
-            }
-        )
-    fast_recipe = goal["contestants"]["fit"]
-    if fast_recipe["test_accuracy"]:
-        key = "mnist" if "MNIST" in goal["dataset"] else "cifar10"
-        record(
-            f"fastcnn.{key}",
-            test_accuracy=fast_recipe["test_accuracy"]["mean"],
-            seconds=fast_recipe["total_seconds"]["median"],
-            runs=fast_recipe["runs"],
-        )
+part, rows = stored["accuracy"], []
+for goal in part["goals"].values():
+    found = goal["contestants"]["fit"]
+    reached, test = found["seconds_to_goal"], found["test_accuracy"]
+    rows.append(
+        {
+            "data": goal["dataset"],
+            "goal (%)": 100 * goal["accuracy"],
+            "epochs": found["epochs"],
+            "reached": f"{found['reached']} of {found['runs']}",
+            "seconds to goal": reached["median"] if reached else float("nan"),
+            "test (%)": 100 * test["mean"],
+            "std": 100 * test["std"] if test["std"] else float("nan"),
+        }
+    )
+    key = "mnist" if "MNIST" in goal["dataset"] else "cifar10"
+    record(
+        f"fastcnn.{key}",
+        test_accuracy=test["mean"],
+        seconds=found["total_seconds"]["median"],
+        runs=found["runs"],
+    )
+print("processor:", next(iter(part["goals"].values()))["setting"]["cpu"])
 print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f", na_rep="-"))
 
 # %% [markdown]
+# ### What gave nothing here
+#
+# Two ideas that one often reads, and what `python -m benchmarks --only steps` measured. **`torch.compile`** joins small operations into larger ones: `model.compile()`, or `python train.py --compile`. And why have [autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd) find the gradients at every step, if they can be worked out by hand? That was tried with the linear model. Beside it stand its matrix products alone, without which there is no step at all.
+
+# %%
+steps = stored["steps"]["comparisons"]
+names = [f"{each['model']}, {each['dataset']}" for each in steps]
+table = pd.DataFrame(
+    [{way: ratio["median"] for way, ratio in each["ratio"].items()} for each in steps],
+    index=names,
+)
+table["fit"] = [each["milliseconds"]["fit"]["median"] for each in steps]
+table["to compile (s)"] = [each["start_up_seconds"] for each in steps]
+table = table.rename(columns={"fit": "fit (ms)", "hand": "by hand"})
+print("a step of fit, and how many times as long the others take")
+print(table.to_string(float_format="%.2f", na_rep="-"))
+
+# %% [markdown]
+# On this processor a compiled step is no faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
+#
+# Autograd costs little, even here, where a step is shorter than anywhere else in the course. More than half of this step is neither autograd nor matrix products: it is some twenty small calls, for ReLU, softmax, sums and Adam. We leave it at that.
+#
 # ## What went wrong, and why
 #
 # **The first step was timed.** Memory, kernels and the optimizer's state are prepared in the first step. Whoever times one step of each contestant measures that.
@@ -745,7 +784,7 @@ print(f"single rounds lie between {min(rounds):.1f} and {max(rounds):.1f} images
 # - **Then Python is.** A step in batches of 128 is a long row of tiny tasks, and the card does each of them faster than Python asks for the next. So bf16 gains nothing here, and `--precision auto` rightly stays with float32.
 # - **Larger batches** change that: the tasks grow, and there are fewer of them. Even then the fast CNN uses only <!-- result:h200.part_of_peak|percent1 -->11.8 %<!-- /result --> of what this card can multiply in bf16. Our networks are small for it. A larger batch wants a larger learning rate: chapter 4.
 # - **The whole recipe** took <!-- result:h200.seconds|seconds -->24 s<!-- /result --> there, and reached <!-- result:h200.test_accuracy|percent1 -->87.0 %<!-- /result --> on the test split: the accuracy of a CPU, only sooner.
-# - **`torch.compile`** joins small operations into larger ones: `python train.py --compile`. It takes a while at the start, and again for every new image size.
+# - **`torch.compile`** may help more than on a CPU. It takes a while at the start, and again for every new image size.
 # - **Never wait**: no `.item()`, no `print(loss)` in the loop.
 # - **The same seed is not the same run.** In float32 two runs with one seed drifted apart on this card, and so did `fit` and Lightning. Some of its tasks add numbers in whatever order they arrive. In bf16, where we tried it once, all three ended with the same weights. On one CPU, with the same number of threads, they always do.
 #
@@ -815,7 +854,30 @@ def train_with(processes):
 one, two = train_with(1), train_with(2)
 table = one[["model", "epoch"]].assign(one=one["loss"], two=two["loss"])
 print(table.to_string(index=False, float_format="%.6f"))
+difference = ((one["loss"] - two["loss"]).abs() / one["loss"])[one["model"] == "linear"]
+confirm(difference.max() < 1e-4, "the linear model's loss is the same, up to rounding")
 
+# %% [markdown]
+# Why not bit for bit? Each process averages the gradients of its 64 images, and then the two averages are averaged. Adding the same numbers in another order rounds differently. The CNN differs a little more: batch norm takes its means over the 64 images of one process.
+#
+# What did sharing gain? Say a step takes $t_1$ seconds alone, and $t_2$ shared by two. Then $t_2 - t_1 / 2$ of it went into waiting and averaging: the part that is not shared. However many processes there are, no step gets shorter than that. This is **Amdahl's law**, and it sets a limit: at most $t_1 / (t_2 - t_1 / 2)$ times as fast.
+
+# %%
+alone, shared = (table.groupby("model")["seconds"].last() for table in (one, two))
+not_shared = (shared - alone / 2).clip(lower=0)
+scaling = pd.DataFrame(
+    {
+        "alone (ms)": 1000 * alone,
+        "shared (ms)": 1000 * shared,
+        "times as fast": alone / shared,
+        "at most": alone / not_shared,
+    }
+)
+print(scaling.to_string(float_format="%.2f"))
+
+# %% [markdown]
+# The linear model's step is over before averaging pays. The CNN computes longer for every gradient that is sent, and it gains more. So it is with large networks: the more work between two meetings, the better they scale. On one machine you would take one process with two threads, which needs no averaging at all. Processes are for a second GPU or a second machine. There the same command runs on every machine, and they meet at one address. (`train.py` has these four lines, too.)
+#
 # ```bash
 # torchrun --nnodes=2 --nproc-per-node=1 --rdzv-id=42 --rdzv-backend=c10d \
 #     --rdzv-endpoint=HOST:29400 train.py --model fastcnn --dataset cifar10 --out runs/many
@@ -823,7 +885,7 @@ print(table.to_string(index=False, float_format="%.6f"))
 #
 # In Lightning it is two flags: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The [manual](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/command_line.md) says more, also for SLURM.
 #
-# How far does it scale? Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
+# Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
 #
 # ## Which one should I choose?
 #

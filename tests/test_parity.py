@@ -147,23 +147,30 @@ def test_fit_and_lightning_agree_on_everything_else_a_run_can_have(changes, data
 
 @pytest.mark.parametrize(
     "changes",
-    [{"scheduler": "cosine", "augment": True}, {"early_stopping": 2, "lr": 1e-30}],
+    [
+        {"scheduler": "cosine", "augment": True},
+        {"early_stopping": 2, "lr": 1e-30},
+        {"early_stopping": 1, "lr": 1e-30, "image_sizes": (16, 20, 28)},
+    ],
     ids=str,
 )
 def test_either_goes_on_where_the_other_stopped(changes, data, capsys):
-    """With so small a rate the first epoch stays the best, and patience ends after the third."""
+    """With so small a rate the first epoch stays the best, and a patience of two ends after the
+    third. While images grow, no patience ends.
+    """
+    name = "cnn" if "image_sizes" in changes else "linear"
     images, config = data["mnist"], TrainingConfig(epochs=4, batch_size=64, **changes)
     curves, states = [], {}
     for train in (by_fit, by_lightning):
         states[train] = []
-        model = build_model("linear", images.image_shape, images.num_classes)
+        model = build_model(name, images.image_shape, images.num_classes)
         curves.append(train(model, images, config, after_epoch=states[train].append))
     assert curves[0] == curves[1]
-    epochs = 3 if config.early_stopping else 4
+    epochs = 3 if config.early_stopping == 2 else 4
     assert [len(kept) for kept in states.values()] == [epochs] * 2
     for first, then in ((by_fit, by_lightning), (by_lightning, by_fit)):
         for state in states[first][:-1]:
-            model = build_model("linear", images.image_shape, images.num_classes, seed=9)
+            model = build_model(name, images.image_shape, images.num_classes, seed=9)
             assert then(model, images, config, state=state) == curves[0]
             weights = states[first][-1]["model"]
             assert all(torch.equal(weights[k], v) for k, v in model.state_dict().items())

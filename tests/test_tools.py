@@ -152,7 +152,12 @@ def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
     assert re.search(r"answer.small.value +│ +43 +│ +42 +│ +± 4.3 +│ +yes", said), said
     assert re.search(r"val_accuracy +│ +80.00 % +│ +90.00 % +│.+│ +NO", said), said
     assert "1 do not agree" in said and "code has changed" not in said
+    assert reproduce.main(["--chapter", "1", "--record"], course) == 1
     assert (course.results.read_bytes(), chapter.notebook.read_bytes()) == (before, seen)
+    add_numbers(course.results, "answer.small", value=42, val_accuracy=0.9)
+    assert reproduce.main(["--chapter", "1", "--record"], course) == 0
+    stored = json.loads(course.results.read_text())
+    assert stored["reproduced.01"] == {k: v for k, v in made.items() if k != "full_seconds"}
 
 
 def test_each_number_has_its_own_tolerance() -> None:

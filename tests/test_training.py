@@ -186,6 +186,10 @@ def test_patience_counts_the_epochs_after_the_best():
         config = TrainingConfig(epochs=9, early_stopping=patience)
         assert History(rows=rows, best_epoch=1).is_over(config) is over
     assert History(rows=rows, best_epoch=1).is_over(TrainingConfig(epochs=3))
+    grown = TrainingConfig(epochs=9, early_stopping=1, image_sizes=(16, 28))
+    assert grown.growing_epochs == 5 and TrainingConfig().growing_epochs == 0
+    for done, over in ((4, False), (5, False), (6, True)):
+        assert History(rows=rows[:1] * done, best_epoch=1).is_over(grown) is over
     empty = History()
     assert not empty.is_over(TrainingConfig(epochs=1)) and not empty.diverged
     assert (empty.best_val_accuracy, empty.seconds, empty.best_epoch) == (0, 0, 0)

@@ -2,6 +2,8 @@
 
     python -m tools.reproduce                all chapters, as a render runs them; nothing is stored
     python -m tools.reproduce --chapter 2    one chapter
+    python -m tools.reproduce --record       of a chapter whose numbers all agree, note in
+                                             book/results.json when, with what and on what
 
 A number agrees with the recorded one within its own tolerance:
 
@@ -22,10 +24,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
 from tools.course import Course, code_digest, read_notebook, run_tool
 from tools.execute import rendered
 from tools.fill import read_results
+from tools.render import circumstances
 
 IMAGES = {"test_accuracy": 10_000, "val_accuracy": 5_000}  # of either data set, at least
 EXACT = ("lr", "parameters", "runs", "candidates")
@@ -92,6 +96,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     """Run all chapters, or one, and print the tables."""
     parser = argparse.ArgumentParser(description="the recorded numbers, made again")
     parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3 or own_images")
+    parser.add_argument("--record", action="store_true", help="note which chapters agree")
     options = parser.parse_args(arguments)
     course, wrong = course or Course(), 0
     recorded = read_results(course)
@@ -101,7 +106,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         if stored.metadata.get("course", {}).get("code_digest") != code_digest(stored):
             print(f"{chapter.entry}: its code has changed since its numbers were recorded")
         try:
-            _, seconds, numbers = rendered(chapter, {"COURSE_DATA": data})
+            notebook, seconds, numbers = rendered(chapter, {"COURSE_DATA": data})
         except UserError as error:
             print(f"{chapter.entry} did not come to its end:\n{error}")
             wrong += 1
@@ -110,6 +115,9 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         table, differ = compared(recorded, numbers)
         Console(markup=False, highlight=False).print(table)
         wrong += differ
+        if options.record and not differ:
+            made = circumstances(notebook, course, data)
+            add_numbers(course.results, f"reproduced.{chapter.key}", **made)
     print("All numbers agree." if not wrong else f"{wrong} do not agree.")
     return int(wrong > 0)
 
