@@ -506,6 +506,8 @@ axis.invert_yaxis()
 plt.show()
 
 # %% [markdown]
+# The smaller the network, the smaller the part of the convolutions. In the small CNN more than half of the time goes elsewhere, into work that computes little and moves much: batch norm, and under "all else" ReLU and its way back. That is why it stays further below the limit than the large one.
+#
 # On a GPU, `self_cpu_time_total` would only say how long it took to *ask* for the work; PyTorch's documentation tells you to add `ProfilerActivity.CUDA` and to read `self_device_time_total`.
 #
 # ## Accuracy against seconds
@@ -713,7 +715,7 @@ print(table.to_string(float_format="%.2f", na_rep="-"))
 # %% [markdown]
 # On this processor a compiled step is no faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
 #
-# Autograd costs little, even here, where a step is shorter than anywhere else in the course. More than half of this step is neither autograd nor matrix products: it is some twenty small calls, for ReLU, softmax, sums and Adam. We leave it at that.
+# Autograd costs little, even here, where a step is shorter than anywhere else in the course. About half of this step is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
 #
 # ## What went wrong, and why
 #
