@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 
-from benchmarks import accuracy, minutes, steps
+from benchmarks import accuracy, minutes, speed, steps
 from benchmarks.measure import ProcessError, setting, tell
 from benchmarks.report import filled, markdown, tables
-from benchmarks.speed import MEASURE
 from benchmarks.tasks import FULL, QUICK, Profile
 from commands.flags import Parser, out_path
 from commands.signals import Stopped, stop_on_signals
@@ -25,6 +24,13 @@ FOLDER = Path(__file__).resolve().parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 QUICK_RESULTS = FOLDER / "results-quick.json"
 PARTS = ("throughput", "peak", "steps", "accuracy", "minutes", "start")
+# The parts that are timed in rounds; the other two train to the end.
+TIMED = {
+    "throughput": speed.throughput,
+    "peak": speed.peak,
+    "steps": steps.measure,
+    "start": speed.start,
+}
 
 
 def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
@@ -79,7 +85,6 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
     write(options.out, results)  # lest we measure and then cannot
     only = options.only or ("accuracy" if options.goal is not None else None)
     device, datasets = best_device(), {name: load(name) for name in profile.datasets}
-    measures = MEASURE | {"steps": steps.measure}
     for part in [only] if only else PARTS:
         if part == "accuracy":
             seeds, known = options.repetitions or profile.seeds, results.setdefault(part, {})
@@ -94,7 +99,7 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
         else:
             count = options.repetitions or profile.repetitions
             found = {"setting": setting(profile.name, count, device)}
-            results[part] = found | measures[part](profile, datasets, device, count)
+            results[part] = found | TIMED[part](profile, datasets, device, count)
             write(options.out, results)
 
 

@@ -171,6 +171,3 @@ def seconds(*arguments: object) -> float:
     if status := subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
         raise ProcessError(f"start: {command[1]} ended with status {status}")
     return time.perf_counter() - started
-
-
-MEASURE = {"throughput": throughput, "peak": peak, "start": start}

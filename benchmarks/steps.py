@@ -17,14 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.measure import interleave, summary, synchronise, train_apart
-from benchmarks.tasks import Datasets, Profile, Task, load_part
-from helpers.data.batches import ImageData
-from helpers.recipes import TrainingConfig
+from benchmarks.tasks import Datasets, Profile, Task, load_part, make_task
 from helpers.training import best_device, make_optimizer, train_epoch
 
 BATCH_SIZE = 128
 COMPILER = "inductor"  # PyTorch's own
-FIT = "fit"
 
 
 def gradients_by_hand(layers: list[nn.Linear], images: Tensor, labels: Tensor) -> list[Tensor]:
@@ -63,12 +60,11 @@ def ways(task: Task, batch: tuple[Tensor, Tensor]) -> dict[str, Callable[[int], 
 
     compiled = task.build().to(task.device)
     compiled.compile(backend=COMPILER)
-    turns = {FIT: of_fit(task.build().to(task.device)), "compiled": of_fit(compiled)}
+    turns = {"fit": of_fit(task.build().to(task.device)), "compiled": of_fit(compiled)}
     if task.model == "linear":
         model = task.build().to(task.device)
         layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
         optimizer = make_optimizer(model, task.config)
-
         edges = [layers[0].in_features, *(layer.out_features for layer in layers)]
         maps = [torch.randn(len(batch[1]), edge, device=task.device) for edge in edges]
 
@@ -94,9 +90,8 @@ def compare(model: str, dataset: str, mode: str, steps: int, repetitions: int) -
     # What an earlier run has compiled is no help: a reader's first run is meant.
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
     device = best_device()
-    data: ImageData = load_part(dataset, BATCH_SIZE, mode).to(device)
-    config = TrainingConfig(epochs=1, batch_size=BATCH_SIZE, optimizer="adam", lr=1e-3)
-    task = Task(model, data, config, device)
+    data = load_part(dataset, BATCH_SIZE, mode).to(device)
+    task = make_task(model, data, BATCH_SIZE, device, precision="fp32")
     turns = ways(task, next(iter(data.batches("train", BATCH_SIZE))))
 
     def seconds_a_step(name: str, count: int = steps) -> float:
@@ -112,7 +107,7 @@ def compare(model: str, dataset: str, mode: str, steps: int, repetitions: int) -
         "start_up_seconds": round(started_up, 2),
         "milliseconds": {n: summary([1000 * s for s in each]) for n, each in found.items()},
         "ratio": {
-            n: summary([s / fit for s, fit in zip(each, found[FIT], strict=True)])
+            n: summary([s / fit for s, fit in zip(each, found["fit"], strict=True)])
             for n, each in found.items()
         },
     }

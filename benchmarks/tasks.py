@@ -56,17 +56,19 @@ class Task:
         return build_model(kind.lower(), shape, classes, size or "large", seed)
 
 
-def make_task(model: str, data: ImageData, images: int, device: torch.device) -> Task:
+def make_task(
+    model: str, data: ImageData, images: int, device: torch.device, precision: str = "auto"
+) -> Task:
     """Adam with learning rate 1e-3 and batches of 128 (the origin's model: 256), no augmentation.
 
-    The precision is what this course's `--precision auto` chooses, once for all ways.
+    Where `precision` is `auto`, it is chosen once, for all ways.
     """
     size = 256 if model == "origin large" else 128
     data = replace(data.subset(images), val=data.val[:100])  # validation is not timed
     config = TrainingConfig(epochs=1, batch_size=size, optimizer="adam", lr=1e-3)
     task = Task(model, data, config, device)
     batches = data.to(device).batches("train", size)
-    precision = settle_precision("auto", task.build().to(device), batches, announce=False)
+    precision = settle_precision(precision, task.build().to(device), batches, announce=False)
     return replace(task, config=replace(config, precision=precision))
 
 

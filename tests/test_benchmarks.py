@@ -190,10 +190,9 @@ def test_a_run_writes_what_it_promises(whole):
         assert each["ratio"]["usual"] == {"median": 1, "min": 1, "max": 1}
     (step,) = results["steps"]["comparisons"]
     assert set(step["milliseconds"]) == {"fit", "compiled", "hand", "products"}
-    assert (
-        step["ratio"]["fit"] == {"median": 1, "min": 1, "max": 1} and step["start_up_seconds"] > 0
-    )
-    assert 0 < step["milliseconds"]["products"]["min"] < step["milliseconds"]["fit"]["max"]
+    assert all(each["min"] > 0 for each in step["milliseconds"].values())
+    assert step["ratio"]["fit"] == {"median": 1, "min": 1, "max": 1}
+    assert step["start_up_seconds"] > 0
     easy, impossible = results["accuracy"]["goals"].values()
     # The usual loop, once, stops at the goal; the recipe runs to its end.
     order = [(run["contestant"], run["seed"], len(run["seconds"])) for run in easy["runs"]]
