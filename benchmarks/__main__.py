@@ -47,7 +47,9 @@ def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
     add("--quick", action="store_true", help="a rougher look")
     add("--only", choices=PARTS, help="measure this part; the results keep their other parts")
     add("--goal", type=float, metavar="A", help="of the accuracy part, this goal alone: 0.9")
-    text = "timed rounds of everything; in the accuracy part, trainings with another seed"
+    text = "of the minutes part, the trainings with this seed alone; those with others stay"
+    add("--seed", type=int, metavar="S", help=text)
+    text = "timed rounds of everything; in accuracy and minutes, trainings with another seed"
     add("--repetitions", type=int, metavar="N", help=text)
     text = f"default: {RESULTS.name} in this folder, with --quick {QUICK_RESULTS.name}"
     add("--out", type=out_path, metavar="FILE", help=text)
@@ -83,7 +85,10 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
     if options.repetitions is not None and options.repetitions < 1:
         raise UserError(f"--repetitions {options.repetitions}: must be at least 1")
     write(options.out, results)  # lest we measure and then cannot
-    only = options.only or ("accuracy" if options.goal is not None else None)
+    one = (
+        "accuracy" if options.goal is not None else "minutes" if options.seed is not None else None
+    )
+    only = options.only or one
     device, datasets = best_device(), {name: load(name) for name in profile.datasets}
     for part in [only] if only else PARTS:
         if part == "accuracy":
@@ -92,15 +97,32 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
                 known.setdefault("goals", {})[str(goal)] = found
                 write(options.out, results)
         elif part == "minutes":
-            about = {"setting": setting(profile.name, 1, device)}
-            for found in minutes.measure(profile, datasets):
-                results[part] = about | found
+            seeds, known = range(options.repetitions or profile.seeds), []
+            about = setting(profile.name, len(seeds), device)
+            if options.seed is not None:
+                seeds, known = [options.seed], other_seeds(results, options.seed, about)
+            for found in minutes.measure(profile, datasets, seeds, known):
+                count = len({run["seed"] for run in found["runs"]})
+                results[part] = {"setting": about | {"repetitions": count}} | found
                 write(options.out, results)
         else:
             count = options.repetitions or profile.repetitions
             found = {"setting": setting(profile.name, count, device)}
             results[part] = found | TIMED[part](profile, datasets, device, count)
             write(options.out, results)
+
+
+def other_seeds(results: dict[str, Any], seed: int, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trainings of the minutes part with other seeds; a UserError if `about` was not theirs."""
+    if (part := results.get("minutes")) is None:
+        return []
+    for name, value in about.items():
+        if name != "repetitions" and part["setting"][name] != value:
+            raise UserError(
+                f"--seed {seed}: the other trainings have {name} {part['setting'][name]}, this one "
+                f"would have {value}; leave out --seed, or name another file with --out"
+            )
+    return [run for run in part["runs"] if run["seed"] != seed]
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ after every epoch count, imports and loading do not.
 """
 
 import itertools
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import setting, summary, train_apart
+from benchmarks.measure import mean_and_std, setting, summary, train_apart
 from benchmarks.tasks import Datasets, Goal, Profile, Task, load_part
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe, with_epochs
@@ -91,17 +90,13 @@ def measure(
 
 
 def together(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the trainings of one contestant say together; seconds to the goal of those there.
-
-    The standard deviation of the test accuracy is that of a sample (divided by n - 1).
-    """
+    """What the trainings of one contestant say together; seconds to the goal of those there."""
     reached = [r["seconds_to_goal"] for r in runs if r["seconds_to_goal"] is not None]
     test = [run["test_accuracy"] for run in runs if run["test_accuracy"] is not None]
-    std = round(statistics.stdev(test), 5) if len(test) > 1 else None
     return {
         **{"runs": len(runs), "reached": len(reached)},
         "epochs": max(len(run["seconds"]) for run in runs),
         "seconds_to_goal": summary(reached) if reached else None,
         "total_seconds": summary([run["seconds"][-1] for run in runs]),
-        "test_accuracy": {"mean": round(statistics.mean(test), 5), "std": std} if test else None,
+        "test_accuracy": mean_and_std(test) if test else None,
     }

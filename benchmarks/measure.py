@@ -46,6 +46,12 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     return {name: float(f"{number:.4g}") for name, number in numbers.items()}
 
 
+def mean_and_std(accuracies: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation of a sample (divided by n - 1), which one alone has not."""
+    std = round(statistics.stdev(accuracies), 5) if len(accuracies) > 1 else None
+    return {"mean": round(statistics.mean(accuracies), 5), "std": std}
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until an accelerator has done all that it was asked to do; a CPU always has."""
     if device.type != "cpu":

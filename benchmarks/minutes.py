@@ -7,13 +7,14 @@ Every training runs in a process of its own, and its seconds are those of `bench
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from benchmarks import muon, usual
-from benchmarks.measure import train_apart
+from benchmarks.measure import mean_and_std, summary, train_apart
 from benchmarks.tasks import Datasets, Profile, Task, load_part
 from helpers.data.batches import ImageData
 from helpers.models import build_model
@@ -21,31 +22,35 @@ from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import EVALUATION_BATCH_SIZE, best_device, evaluate, fit
 
 
-def train(name: str, epochs: int, dataset: str, images: int | None, mode: str) -> dict[str, Any]:
+def train(
+    name: str, epochs: int, seed: int, dataset: str, images: int | None, mode: str
+) -> dict[str, Any]:
     """Load at most so many images a split and train; `name`: usual, fit or muon.
 
     Returns:
-        contestant, epochs, precision, seconds and val_accuracy (0 to 1; a list each, of moments of
-        the training), test_accuracy (None: not measured).
+        contestant, epochs, seed, precision, seconds and val_accuracy (0 to 1; a list each, of
+        moments of the training), test_accuracy (None: not measured).
     """
     data = load_part(dataset, images, mode)
-    found = {"usual": _usual, "fit": _fit, "muon": _muon}[name](data, epochs, best_device())
-    return {"contestant": name, "epochs": epochs} | found
+    way = {"usual": _usual, "fit": _fit, "muon": _muon}[name]
+    found = way(data, epochs, seed, best_device())
+    return {"contestant": name, "epochs": epochs, "seed": seed} | found
 
 
-def _usual(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
-    torch.manual_seed(0)
-    task = Task("FastCNN large", data, TrainingConfig(optimizer="adam", lr=1e-3), device)
+def _usual(data: ImageData, epochs: int, seed: int, device: torch.device) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    config = TrainingConfig(optimizer="adam", lr=1e-3, seed=seed)
+    task = Task("FastCNN large", data, config, device)
     started, moments = time.perf_counter(), []
     for accuracy in itertools.islice(usual.val_accuracies(task), epochs):
         moments.append((time.perf_counter() - started, accuracy))
     return {"precision": "fp32", "test_accuracy": None} | _rounded(moments)
 
 
-def _fit(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
-    config = with_epochs(recipe("fastcnn", data.name), epochs)
+def _fit(data: ImageData, epochs: int, seed: int, device: torch.device) -> dict[str, Any]:
+    config = replace(with_epochs(recipe("fastcnn", data.name), epochs), seed=seed)
     started, moments = time.perf_counter(), []
-    model = build_model("fastcnn", data.image_shape, data.num_classes)
+    model = build_model("fastcnn", data.image_shape, data.num_classes, seed=seed)
 
     def note(state: dict[str, Any]) -> None:
         moments.append((time.perf_counter() - started, state["rows"][-1]["val_accuracy"]))
@@ -55,9 +60,9 @@ def _fit(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
     return {"precision": precision, "test_accuracy": round(test, 5)} | _rounded(moments)
 
 
-def _muon(data: ImageData, epochs: int, device: torch.device) -> dict[str, Any]:
+def _muon(data: ImageData, epochs: int, seed: int, device: torch.device) -> dict[str, Any]:
     batch_size = 250 if epochs < 3 else 500 if epochs < 10 else 1000  # few epochs need more steps
-    settings = muon.Settings(epochs=epochs, batch_size=batch_size)
+    settings = muon.Settings(epochs=epochs, batch_size=batch_size, seed=seed)
     found = muon.train(data, settings, device)
     test = evaluate(
         found.pop("network"), data.batches("test", EVALUATION_BATCH_SIZE), found["precision"]
@@ -72,18 +77,46 @@ def _rounded(moments: list[tuple[float, float]]) -> dict[str, list[float]]:
     }
 
 
-def measure(profile: Profile, datasets: Datasets) -> Iterator[dict[str, Any]]:
-    """All lengths of all contestants on the last of the data sets, once, with seed 0.
+def ends(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What all seeds give together at the end of every length; of the usual loop, every epoch."""
+    together: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for run in runs:
+        moments = list(zip(run["seconds"], run["val_accuracy"], strict=True))
+        usual = run["contestant"] == "usual"  # it has no schedule: every epoch may be its last
+        for epoch, (seconds, accuracy) in enumerate(moments if usual else moments[-1:], start=1):
+            key = run["contestant"], epoch if usual else run["epochs"]
+            end = run | {"seconds": seconds, "val_accuracy": accuracy}
+            together.setdefault(key, []).append(end)
+    found = []
+    for (contestant, epochs), each in together.items():
+        about = {"contestant": contestant, "epochs": epochs, "precision": each[0]["precision"]}
+        test = [end["test_accuracy"] for end in each if end["test_accuracy"] is not None]
+        found.append(
+            about
+            | {"runs": len(each), "seconds": summary([end["seconds"] for end in each])}
+            | {"val_accuracy": mean_and_std([end["val_accuracy"] for end in each])}
+            | {"test_accuracy": mean_and_std(test) if test else None}
+        )
+    return found
+
+
+def measure(
+    profile: Profile, datasets: Datasets, seeds: Iterable[int], known: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """All lengths of all contestants with the first seed, then with the next one.
+
+    They train on the last of the data sets. `known`: trainings with other seeds, which are kept.
 
     Yields:
         after every training all that is known until then.
     """
     dataset = profile.datasets[-1]
-    data, runs = datasets[dataset], []
-    for name, lengths in profile.lengths.items():
+    data, runs = datasets[dataset], list(known)
+    for seed, (name, lengths) in itertools.product(seeds, profile.lengths.items()):
         for epochs in lengths:
-            what = f"minutes: {name}, {epochs} epochs"
+            what = f"minutes: {name}, {epochs} epochs, seed {seed}"
             mode = "sample" if data.is_sample else "full"
-            arguments = (name, epochs, dataset, profile.accuracy_images, mode)
+            arguments = (name, epochs, seed, dataset, profile.accuracy_images, mode)
             runs.append(train_apart(what, train, *arguments))
-            yield {"dataset": data.title, "source": data.source, "runs": list(runs)}
+            about = {"dataset": data.title, "source": data.source}
+            yield about | {"ends": ends(runs), "runs": list(runs)}

@@ -83,27 +83,19 @@ def accuracy(results: Results) -> Table:
 
 def minutes(results: Results) -> Table:
     """What whole trainings of several lengths take and give; of the usual loop, every epoch."""
-    part, rows = results["minutes"], []
-    for run in part["runs"]:
-        moments = list(zip(run["seconds"], run["val_accuracy"], strict=True))
-        if run["contestant"] != "usual":
-            moments = moments[-1:]
-        for number, (seconds, val_accuracy) in enumerate(moments, start=1):
-            test = run["test_accuracy"]
-            rows.append(
-                (
-                    *(MINUTES[run["contestant"]], run["precision"]),
-                    str(number if test is None else run["epochs"]),
-                    *(f"{seconds:,.0f}", f"{100 * val_accuracy:.2f} %"),
-                    "–" if test is None else f"{100 * test:.2f} %",
-                )
-            )
-    where = part["setting"]
-    note = f"One seed; {where['cpu']}, {where['threads']} of {where['cores']} cores, PyTorch "
-    note += f"{where['versions']['torch']}, {where['profile']} profile. {part['dataset']}. "
-    note += f"Data: {part['source']}."
-    header = ("training", "precision", "epochs", "seconds", "validation accuracy", "test accuracy")
-    return "Accuracy after minutes", note, header, rows
+    part = results["minutes"]
+    rows = [
+        (
+            *(MINUTES[end["contestant"]], end["precision"], str(end["epochs"]), str(end["runs"])),
+            spread(end["seconds"]),
+            *(mean_and_std(end[accuracy]) for accuracy in ("val_accuracy", "test_accuracy")),
+        )
+        for end in part["ends"]
+    ]
+    note = f"Accuracies: mean ± standard deviation over the seeds. {part['dataset']}. "
+    header = ("training", "precision", "epochs", "seeds", "seconds")
+    header += ("validation accuracy", "test accuracy")
+    return "Accuracy after minutes", note + machine(part, [part]), header, rows
 
 
 def start(results: Results) -> Table:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, measure, muon, speed, steps, usual
+from benchmarks import accuracy, measure, minutes, muon, speed, steps, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
@@ -200,11 +200,8 @@ def test_a_run_writes_what_it_promises(whole):
     assert [run["test_accuracy"] is None for run in easy["runs"]] == [True, False, False]
     assert impossible["contestants"]["fit"]["reached"] == 0 and len(impossible["runs"]) == 2
     lengths = [(run["contestant"], run["epochs"]) for run in results["minutes"]["runs"]]
-    assert lengths == [("fit", 1), ("fit", 5), ("muon", 1), ("usual", 2)]
-    # Of `fit` and Muon a line each, of the usual loop one for each epoch.
-    *whole, first, second = tables(results)[PARTS.index("minutes")][-1]
-    assert [row[2] for row in whole] == ["1", "5", "1"] and (first[2], second[2]) == ("1", "2")
-    assert all(row[-1].endswith(" %") for row in whole) and first[-1] == second[-1] == "–"
+    assert lengths == TINY.seeds * [("fit", 1), ("fit", 5), ("muon", 1), ("usual", 2)]
+    assert len(tables(results)[PARTS.index("minutes")][-1]) == len(results["minutes"]["ends"]) == 5
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
 
@@ -257,6 +254,48 @@ def test_tables_show_the_numbers(whole):
     text = filled("a <!-- benchmarks -->old<!-- /benchmarks --> z", results)
     assert "2 of 2 | 37.5 (30.0 – 45.0) | 500.0 (500.0 – 500.0) | 90.00 ± 0.00 % |" in text
     assert "25.0 % |" in text and "old" not in text  # of the larger of the two peaks
+
+
+def minutes_run(contestant, epochs, seed, *accuracies, test=None):
+    """A training of the minutes part; its epochs end after 10, 20, … seconds, and `seed` more."""
+    seconds = [10.0 * epoch + seed for epoch in range(1, len(accuracies) + 1)]
+    run = {"contestant": contestant, "epochs": epochs, "seed": seed, "precision": "fp32"}
+    return run | {"seconds": seconds, "val_accuracy": [*accuracies], "test_accuracy": test}
+
+
+def test_trainings_of_one_length_are_summed_up_over_the_seeds():
+    runs = [minutes_run("fit", 2, seed, 0.1, 0.6 + 0.1 * seed, test=0.5) for seed in (0, 2)]
+    runs += [minutes_run("fit", 1, 0, 0.4, test=0.3), minutes_run("usual", 2, 0, 0.2, 0.3)]
+    two, one, first, second = minutes.ends(runs)
+    assert (two["epochs"], two["runs"], two["seconds"]) == (2, 2, summary([20.0, 22.0]))
+    assert two["val_accuracy"] == {"mean": 0.7, "std": pytest.approx(0.2 / 2**0.5, abs=1e-5)}
+    assert one["test_accuracy"] == {"mean": 0.3, "std": None} and one["runs"] == 1
+    # The usual loop has no schedule: each of its epochs could be the last one.
+    assert [(end["epochs"], end["seconds"]["median"]) for end in (first, second)] == [
+        (1, 10),
+        (2, 20),
+    ]
+    assert second["val_accuracy"]["mean"] == 0.3 and second["test_accuracy"] is None
+
+
+def test_a_seed_that_comes_later_keeps_the_others(whole, tmp_path, monkeypatch, capsys):
+    out = shutil.copy(whole, tmp_path / "results.json")
+    monkeypatch.setattr(
+        measure, "in_fresh_process", lambda _, *a: minutes_run(*a[:3], *a[1] * [0.5], test=0.4)
+    )
+    for _ in range(2):  # the second time in the place of the first
+        assert main(["--seed", "3", "--out", str(out)], profile=TINY) == 0
+        before, after = read(whole)["minutes"], read(out)["minutes"]
+        assert after["runs"][:8] == before["runs"] and len(after["runs"]) == 12
+        assert {run["seed"] for run in after["runs"][8:]} == {3}
+        assert after["setting"] == before["setting"] | {"repetitions": 3}
+        assert [end["runs"] for end in after["ends"]] == 5 * [3]
+    results = read(out)
+    results["minutes"]["setting"]["cpu"] = "another"
+    out.write_text(json.dumps(results))
+    assert main(["--seed", "3", "--out", str(out)], profile=TINY) == 2
+    assert "--seed 3: the other trainings have cpu another" in capsys.readouterr().err
+    assert read(out) == results
 
 
 MISTAKES = {
@@ -344,9 +383,9 @@ def test_the_search_log_is_summed_up_as_it_is():
 
 def test_what_is_said_of_the_recipe_with_muon_is_what_its_first_run_gave():
     run = json.loads((RESULTS.parent / "muon.json").read_text(encoding="utf-8"))[0]
-    accuracy, minutes = (
+    accuracy, duration = (
         f"{100 * run['test_accuracy']:.1f} %",
         f"{run['seconds'][-1] / 60:.0f} minutes",
     )
     for text in (muon.__doc__, README.read_text(encoding="utf-8")):
-        assert accuracy in text and minutes in text and run["setting"]["cpu"].split()[0] in text
+        assert accuracy in text and duration in text and run["setting"]["cpu"].split()[0] in text
