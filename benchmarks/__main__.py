@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None, profile: Profile | None = None) -> int:
     add("--quick", action="store_true", help="a rougher look")
     add("--only", choices=PARTS, help="measure this part; the results keep their other parts")
     add("--goal", type=float, metavar="A", help="of the accuracy part, this goal alone: 0.9")
-    text = "of the minutes part, the trainings with this seed alone; those with others stay"
+    text = "of the minutes part, the trainings with this seed that are not there yet"
     add("--seed", type=int, metavar="S", help=text)
     text = "timed rounds of everything; in accuracy and minutes, trainings with another seed"
     add("--repetitions", type=int, metavar="N", help=text)
@@ -100,7 +100,7 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
             seeds, known = range(options.repetitions or profile.seeds), []
             about = setting(profile.name, len(seeds), device)
             if options.seed is not None:
-                seeds, known = [options.seed], other_seeds(results, options.seed, about)
+                seeds, known = [options.seed], trainings_like(about, results, options.seed)
             for found in minutes.measure(profile, datasets, seeds, known):
                 count = len({run["seed"] for run in found["runs"]})
                 results[part] = {"setting": about | {"repetitions": count}} | found
@@ -112,8 +112,10 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
             write(options.out, results)
 
 
-def other_seeds(results: dict[str, Any], seed: int, about: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trainings of the minutes part with other seeds; a UserError if `about` was not theirs."""
+def trainings_like(
+    about: dict[str, Any], results: dict[str, Any], seed: int
+) -> list[dict[str, Any]]:
+    """The trainings of the minutes part; a UserError if `about`, a setting, is not theirs."""
     if (part := results.get("minutes")) is None:
         return []
     for name, value in about.items():
@@ -122,7 +124,7 @@ def other_seeds(results: dict[str, Any], seed: int, about: dict[str, Any]) -> li
                 f"--seed {seed}: the other trainings have {name} {part['setting'][name]}, this one "
                 f"would have {value}; leave out --seed, or name another file with --out"
             )
-    return [run for run in part["runs"] if run["seed"] != seed]
+    return part["runs"]
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,18 +22,34 @@ from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import EVALUATION_BATCH_SIZE, best_device, evaluate, fit
 
+# The trainings by `fit`: a model, and whether its images grow; each by the recipe of its model.
+BY_FIT = {
+    "fit": ("fastcnn", True),
+    "fit_whole": ("fastcnn", False),
+    "cnn_growing": ("cnn", True),
+    "cnn_whole": ("cnn", False),
+}
+CONTESTANTS = {
+    "usual": "usual loop, fast CNN, Adam",
+    "fit": "this course: fit, fast CNN",
+    "fit_whole": "the same, whole images",
+    "cnn_growing": "fit, large CNN, growing images",
+    "cnn_whole": "the same, whole images",
+    "muon": "benchmarks.muon",
+}
+
 
 def train(
     name: str, epochs: int, seed: int, dataset: str, images: int | None, mode: str
 ) -> dict[str, Any]:
-    """Load at most so many images a split and train; `name`: usual, fit or muon.
+    """Load at most so many images a split and train; `name`: one of CONTESTANTS.
 
     Returns:
         contestant, epochs, seed, precision, seconds and val_accuracy (0 to 1; a list each, of
         moments of the training), test_accuracy (None: not measured).
     """
     data = load_part(dataset, images, mode)
-    way = {"usual": _usual, "fit": _fit, "muon": _muon}[name]
+    way = partial(_fit, name) if name in BY_FIT else {"usual": _usual, "muon": _muon}[name]
     found = way(data, epochs, seed, best_device())
     return {"contestant": name, "epochs": epochs, "seed": seed} | found
 
@@ -47,10 +64,15 @@ def _usual(data: ImageData, epochs: int, seed: int, device: torch.device) -> dic
     return {"precision": "fp32", "test_accuracy": None} | _rounded(moments)
 
 
-def _fit(data: ImageData, epochs: int, seed: int, device: torch.device) -> dict[str, Any]:
-    config = replace(with_epochs(recipe("fastcnn", data.name), epochs), seed=seed)
+def _fit(
+    name: str, data: ImageData, epochs: int, seed: int, device: torch.device
+) -> dict[str, Any]:
+    model_name, growing = BY_FIT[name]
+    sizes = recipe("fastcnn", data.name).image_sizes if growing else ()
+    config = with_epochs(recipe(model_name, data.name), epochs)
+    config = replace(config, image_sizes=sizes, precision="auto", seed=seed)
     started, moments = time.perf_counter(), []
-    model = build_model("fastcnn", data.image_shape, data.num_classes, seed=seed)
+    model = build_model(model_name, data.image_shape, data.num_classes, seed=seed)
 
     def note(state: dict[str, Any]) -> None:
         moments.append((time.perf_counter() - started, state["rows"][-1]["val_accuracy"]))
@@ -88,7 +110,10 @@ def ends(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             end = run | {"seconds": seconds, "val_accuracy": accuracy}
             together.setdefault(key, []).append(end)
     found = []
-    for (contestant, epochs), each in together.items():
+    order = [*CONTESTANTS]
+    for (contestant, epochs), each in sorted(
+        together.items(), key=lambda item: (order.index(item[0][0]), item[0][1])
+    ):
         about = {"contestant": contestant, "epochs": epochs, "precision": each[0]["precision"]}
         test = [end["test_accuracy"] for end in each if end["test_accuracy"] is not None]
         found.append(
@@ -103,17 +128,18 @@ def ends(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def measure(
     profile: Profile, datasets: Datasets, seeds: Iterable[int], known: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """All lengths of all contestants with the first seed, then with the next one.
+    """All trainings with the first seed, then with the next one, on the last of the data sets.
 
-    They train on the last of the data sets. `known`: trainings with other seeds, which are kept.
+    `known`: trainings that are there already; they are kept and not made again.
 
     Yields:
         after every training all that is known until then.
     """
     dataset = profile.datasets[-1]
     data, runs = datasets[dataset], list(known)
-    for seed, (name, lengths) in itertools.product(seeds, profile.lengths.items()):
-        for epochs in lengths:
+    there = {(run["seed"], run["contestant"], run["epochs"]) for run in known}
+    for seed, (name, epochs) in itertools.product(seeds, profile.lengths):
+        if (seed, name, epochs) not in there:
             what = f"minutes: {name}, {epochs} epochs, seed {seed}"
             mode = "sample" if data.is_sample else "full"
             arguments = (name, epochs, seed, dataset, profile.accuracy_images, mode)

@@ -2,14 +2,10 @@
 
 from typing import Any
 
+from benchmarks.minutes import CONTESTANTS
 from benchmarks.speed import BASELINE, WAYS
 
 OPENING, CLOSING = "<!-- benchmarks -->", "<!-- /benchmarks -->"
-MINUTES = {
-    "usual": "usual loop, fast CNN, Adam",
-    "fit": "this course: fit, fast CNN",
-    "muon": "benchmarks.muon",
-}
 Results = dict[str, Any]
 Table = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]  # title, note, header, rows
 
@@ -86,7 +82,12 @@ def minutes(results: Results) -> Table:
     part = results["minutes"]
     rows = [
         (
-            *(MINUTES[end["contestant"]], end["precision"], str(end["epochs"]), str(end["runs"])),
+            *(
+                CONTESTANTS[end["contestant"]],
+                end["precision"],
+                str(end["epochs"]),
+                str(end["runs"]),
+            ),
             spread(end["seconds"]),
             *(mean_and_std(end[accuracy]) for accuracy in ("val_accuracy", "test_accuracy")),
         )

@@ -98,7 +98,7 @@ class Profile:
     since shorter times are unsteady. `seeds`: trainings for every goal; the usual loop has one.
     `accuracy_images`: how many images a split has there and in the minutes part, at most.
     `steps`: for each model the steps that are timed together in the steps part.
-    `lengths`: of the minutes part, the epochs of the trainings of each contestant.
+    `lengths`: of the minutes part, the trainings: a contestant, and its epochs.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Profile:
     datasets: tuple[str, ...] = ("mnist", "cifar10")
     matrix_sizes: tuple[int, ...] = (1024, 2048, 4096)
     accuracy_images: int | None = None
-    lengths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    lengths: tuple[tuple[str, int], ...] = ()
     steps: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -126,7 +126,12 @@ FULL = Profile(
         Goal("mnist", 0.995, epochs=5, size="middle"),
     ),
     seeds=3,
-    lengths={"fit": (2, 4, 11, 22), "muon": (1, 3, 8, 15), "usual": (5,)},
+    lengths=(
+        *(("fit", 2), ("fit", 4), ("muon", 1), ("muon", 3)),
+        # What each idea gives: no less time than `fit` has with 4 epochs.
+        *(("fit_whole", 3), ("cnn_growing", 6), ("cnn_whole", 4)),
+        *(("fit", 11), ("muon", 8), ("usual", 5), ("fit", 22), ("muon", 15)),
+    ),
     steps={"linear": 300, "CNN small": 20, "CNN middle": 10, "FastCNN large": 6},
 )
 QUICK = Profile(
@@ -137,6 +142,6 @@ QUICK = Profile(
     matrix_sizes=(1024,),
     goals=(Goal("cifar10", 0.3, epochs=5, size="small", usual_epochs=1),),
     accuracy_images=2048,
-    lengths={"fit": (1, 2), "muon": (1,), "usual": (1,)},
+    lengths=(("fit", 1), ("fit", 2), ("muon", 1), ("usual", 1)),
     steps={"linear": 100},
 )

@@ -43,13 +43,24 @@ def use_style() -> None:
             "lines.linewidth": 2,
         }
     )
-    if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
+    if shell := _shell():
         shell.events.register("post_run_cell", _mark_tables)
+
+
+def _shell() -> Any:
+    """The IPython that runs this cell; None elsewhere."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+# A cell with this line shows numbers that were measured before, on other data.
+FROM_FILE = "# From a file, not from this run."
 
 
 def _mark_tables(result: Any) -> None:
     """Under the output of a cell that prints a table: the same as under a figure."""
-    if ".to_string(" in (result.info.raw_cell or "") and (text := sample_note()):
+    cell = result.info.raw_cell or ""
+    if ".to_string(" in cell and FROM_FILE not in cell and (text := sample_note()):
         print(text)
 
 
@@ -69,7 +80,9 @@ class _Below(Text):
 
 def mark_sample(figure: Figure) -> None:
     """Let a new figure say that a bundled sample stands in for full data, where one does."""
-    if text := sample_note():
+    shell = _shell()
+    cell = shell.user_ns["In"][-1] if shell else ""
+    if FROM_FILE not in cell and (text := sample_note()):
         line = _Below(text=text, va="top", fontsize=SMALLEST_TEXT, fontstyle="italic", color="0.3")
         line.set_transform(figure.transFigure)
         figure.add_artist(line)

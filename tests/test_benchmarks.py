@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 EASY = Goal("mnist", 0.0, epochs=2, size="small", usual_epochs=2)
 IMPOSSIBLE = Goal("mnist", 1.0, epochs=1, size="small")
 IMAGES = {"linear": 48, "CNN small": 32}
-LENGTHS = {"fit": (1, 5), "muon": (1,), "usual": (2,)}
+LENGTHS = (("usual", 2), ("fit", 5), ("fit", 1), ("cnn_growing", 1), ("muon", 1))
 TINY = Profile(
     "tiny", 1, IMAGES, (EASY, IMPOSSIBLE), 2, ("mnist",), (16, 32), 64, LENGTHS, {"linear": 2}
 )
@@ -200,8 +200,8 @@ def test_a_run_writes_what_it_promises(whole):
     assert [run["test_accuracy"] is None for run in easy["runs"]] == [True, False, False]
     assert impossible["contestants"]["fit"]["reached"] == 0 and len(impossible["runs"]) == 2
     lengths = [(run["contestant"], run["epochs"]) for run in results["minutes"]["runs"]]
-    assert lengths == TINY.seeds * [("fit", 1), ("fit", 5), ("muon", 1), ("usual", 2)]
-    assert len(tables(results)[PARTS.index("minutes")][-1]) == len(results["minutes"]["ends"]) == 5
+    assert lengths == TINY.seeds * [*LENGTHS]
+    assert len(tables(results)[PARTS.index("minutes")][-1]) == len(results["minutes"]["ends"]) == 6
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
 
@@ -266,7 +266,7 @@ def minutes_run(contestant, epochs, seed, *accuracies, test=None):
 def test_trainings_of_one_length_are_summed_up_over_the_seeds():
     runs = [minutes_run("fit", 2, seed, 0.1, 0.6 + 0.1 * seed, test=0.5) for seed in (0, 2)]
     runs += [minutes_run("fit", 1, 0, 0.4, test=0.3), minutes_run("usual", 2, 0, 0.2, 0.3)]
-    two, one, first, second = minutes.ends(runs)
+    first, second, one, two = minutes.ends(runs)
     assert (two["epochs"], two["runs"], two["seconds"]) == (2, 2, summary([20.0, 22.0]))
     assert two["val_accuracy"] == {"mean": 0.7, "std": pytest.approx(0.2 / 2**0.5, abs=1e-5)}
     assert one["test_accuracy"] == {"mean": 0.3, "std": None} and one["runs"] == 1
@@ -283,13 +283,19 @@ def test_a_seed_that_comes_later_keeps_the_others(whole, tmp_path, monkeypatch, 
     monkeypatch.setattr(
         measure, "in_fresh_process", lambda _, *a: minutes_run(*a[:3], *a[1] * [0.5], test=0.4)
     )
-    for _ in range(2):  # the second time in the place of the first
-        assert main(["--seed", "3", "--out", str(out)], profile=TINY) == 0
-        before, after = read(whole)["minutes"], read(out)["minutes"]
-        assert after["runs"][:8] == before["runs"] and len(after["runs"]) == 12
-        assert {run["seed"] for run in after["runs"][8:]} == {3}
-        assert after["setting"] == before["setting"] | {"repetitions": 3}
-        assert [end["runs"] for end in after["ends"]] == 5 * [3]
+    before, count = read(whole)["minutes"], len(LENGTHS)
+    assert main(["--seed", "1", "--out", str(out)], profile=TINY) == 0
+    assert read(out)["minutes"] == before  # nothing is missing
+    results = read(out)
+    del results["minutes"]["runs"][count + 1]
+    out.write_text(json.dumps(results))
+    for seed in ("1", "3"):
+        assert main(["--seed", seed, "--out", str(out)], profile=TINY) == 0
+    after = read(out)["minutes"]
+    made = [(run["seed"], run["contestant"], run["epochs"]) for run in after["runs"][-1 - count :]]
+    assert made == [(1, *LENGTHS[1]), *((3, *length) for length in LENGTHS)]
+    assert after["setting"] == before["setting"] | {"repetitions": 3}
+    assert [end["runs"] for end in after["ends"]] == (count + 1) * [3]
     results = read(out)
     results["minutes"]["setting"]["cpu"] = "another"
     out.write_text(json.dumps(results))

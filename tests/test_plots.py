@@ -16,6 +16,7 @@ from torch import Tensor
 
 from helpers.data.load import load, standing_in
 from helpers.plots import (
+    FROM_FILE,
     SMALLEST_TEXT,
     WIDTH,
     draw_image,
@@ -192,7 +193,7 @@ def test_a_figure_tells_of_the_sample_below_all_that_it_holds(sampled: bool) -> 
     assert lines == lines_of_ink() + sampled
 
 
-def test_a_cell_that_prints_a_table_tells_of_the_sample(
+def test_a_cell_tells_of_the_sample_unless_its_numbers_are_from_a_file(
     sampled: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = InteractiveShell.instance()
@@ -200,9 +201,17 @@ def test_a_cell_that_prints_a_table_tells_of_the_sample(
         use_style()
         use_style()
         table = "import pandas as pd; print(pd.DataFrame({'a': [1]}).to_string(index=False))"
-        for cell, told in ((table, sampled), ("print('text')", False)):
+        for cell, told in (
+            (table, sampled),
+            (f"{FROM_FILE}\n{table}", False),
+            ("print('text')", False),
+        ):
             assert shell.run_cell(cell).success
             lines = capsys.readouterr().out.splitlines()
             assert lines.count("data of this run: MNIST (sample)") == told
+        drawn = "import matplotlib.pyplot as plt; plt.close('all'); plt.figure()"
+        for cell, told in ((drawn, sampled), (f"{FROM_FILE}\n{drawn}", False)):
+            assert shell.run_cell(cell, store_history=True).success
+            assert len(plt.gcf().artists) == told
     finally:
         InteractiveShell.clear_instance()
