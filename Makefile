@@ -19,7 +19,7 @@ newest_limits := --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
 .PHONY: help install course runtime book pdf zip lint check test oldest newest colab lab render \
-  reproduce mutants address clean
+  reproduce mutants coverage address clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -86,9 +86,15 @@ reproduce: $(INSTALLED)  ## run all notebooks (or CHAPTER=2) again, compare with
 	$(BIN)/python -m tools.reproduce $(if $(CHAPTER),--chapter $(CHAPTER))
 
 mutants: $(INSTALLED)  ## break helpers/ in many ways: what the tests notice (MUTANTS=200, MODULE=…)
-	$(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/python -m pip install --quiet --group teeth
 	$(BIN)/python -m tools.mutants --seed $(or $(SEED),0) $(if $(MUTANTS),--sample $(MUTANTS)) \
 	  $(if $(MODULE),--module $(MODULE))
+
+coverage: $(INSTALLED)  ## run all tests, and list the lines and branches that no test reaches
+	$(BIN)/python -m pip install --quiet --group teeth
+	$(BIN)/python -m coverage run -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 address: $(INSTALLED)  ## move the course to URL=https://github.com/OWNER/NAME [BRANCH=main], or check
 	$(BIN)/python -m tools.address $(if $(URL),'$(URL)' $(if $(BRANCH),--branch '$(BRANCH)'),--check)
