@@ -36,26 +36,26 @@ install: $(INSTALLED)  ## set up .venv with everything that the course needs
 
 course: $(INSTALLED)  ## run all notebooks on the bundled data and make a book of these runs
 	$(BIN)/python -m tools.run_fast
-	$(BIN)/python -m tools.build_book --fast
+	$(BIN)/python -m tools.book.build --fast
 
 runtime: $(INSTALLED)  ## fetch what the live page runs networks with: once, needs npm
-	$(BIN)/python -m tools.runtime
+	$(BIN)/python -m tools.book.live_runtime
 
 book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
-	-$(BIN)/python -m tools.runtime
-	$(BIN)/python -m tools.build_book
+	-$(BIN)/python -m tools.book.live_runtime
+	$(BIN)/python -m tools.book.build
 
 pdf: book  ## print the book into one PDF: needs Chromium or Chrome
-	$(BIN)/python -m tools.build_pdf
+	$(BIN)/python -m tools.book.pdf
 
 zip: pdf  ## pack all that a classroom without a network needs
-	$(BIN)/python -m tools.make_zip
+	$(BIN)/python -m tools.book.pack
 
 lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step
 	$(BIN)/python -m ruff check --quiet --output-format concise .
 	$(BIN)/python -m ruff format --check --quiet .
 	$(BIN)/typos
-	$(BIN)/python -m tools.frame --check
+	$(BIN)/python -m tools.generate --check
 
 check: lint  ## lint, types, and the quick tests: for the edit loop, about a minute
 	$(BIN)/python -m mypy --no-error-summary
@@ -74,7 +74,7 @@ oldest newest:
 
 colab: $(INSTALLED)  ## run all notebooks as Colab does, with its versions, in .venv-colab
 	$(MAKE) --no-print-directory install VENV=.venv-colab PYTHON=$(colab_python) GROUP=colab
-	$(BIN)/python -m tools.colab .venv-colab/bin/python
+	$(BIN)/python -m tools.run_colab .venv-colab/bin/python
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --notebook-dir=. notebooks

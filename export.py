@@ -13,10 +13,10 @@ from pathlib import Path
 
 from commands import terminal
 from commands.flags import Parser, out_path
-from commands.folder import BEST
 from commands.predictor import load_predictor
+from commands.run_folder import BEST
 from commands.terminal import USAGE_ERROR
-from helpers.ship import export
+from helpers.export import export
 from helpers.support.errors import UserError, printable
 
 PROGRAM = "export.py"

@@ -13,16 +13,16 @@ import commands  # noqa: F401  before Lightning: it makes Ctrl-C during the impo
 # isort: split
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from commands.lightning import (
+from commands.prepare import Run
+from commands.run import main
+from commands.trainer import (
     OwnSignals,
     SameData,
     make_loggers,
     make_trainer,
     settle_for_all,
 )
-from commands.prepare import Run
-from commands.run import main
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
+from helpers.lightning import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
 from helpers.support.errors import UserError
 from helpers.training import History, Metrics
 

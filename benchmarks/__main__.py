@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import accuracy, minutes, speed, steps
+from benchmarks import accuracy, minutes, steps, throughput
 from benchmarks.measure import ProcessError, setting, tell
 from benchmarks.report import filled, markdown, tables
 from benchmarks.tasks import FULL, QUICK, Profile
@@ -26,10 +26,10 @@ QUICK_RESULTS = FOLDER / "results-quick.json"
 PARTS = ("throughput", "peak", "steps", "accuracy", "minutes", "start")
 # The parts that are timed in rounds; the other two train to the end.
 TIMED = {
-    "throughput": speed.throughput,
-    "peak": speed.peak,
+    "throughput": throughput.throughput,
+    "peak": throughput.peak,
     "steps": steps.measure,
-    "start": speed.start,
+    "start": throughput.start,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from commands.folder import versions
+from commands.run_folder import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER = """import pickle, sys

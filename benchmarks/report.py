@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.minutes import CONTESTANTS
-from benchmarks.speed import BASELINE, WAYS
+from benchmarks.throughput import BASELINE, WAYS
 
 OPENING, CLOSING = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 Results = dict[str, Any]

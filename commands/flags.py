@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NoReturn, get_origin, get_type_hints
 
-from commands.folder import CHOSEN, CONFIG, FILES, read_json
+from commands.run_folder import CHOSEN, CONFIG, FILES, read_json
 from helpers.data.load import DATASET_NAMES
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
 from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs

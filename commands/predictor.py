@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from commands.folder import BEST, load_checkpoint
+from commands.run_folder import BEST, load_checkpoint
 from helpers.data.batches import normalise
 from helpers.data.digits import FIELD, read_digit
 from helpers.data.pictures import squeeze

@@ -15,7 +15,7 @@ from torch import nn
 
 from commands.device import choose_device
 from commands.flags import to_store, training_config
-from commands.folder import LAST, RunFolder, description
+from commands.run_folder import LAST, RunFolder, description
 from helpers.data.batches import ImageData
 from helpers.data.load import load
 from helpers.models import build_model

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from commands.folder import FIGURES, versions
 from commands.prepare import Run
+from commands.run_folder import FIGURES, versions
 from commands.terminal import print_rows
 from helpers.models import count_parameters
 from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, predict_logits

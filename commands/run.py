@@ -15,8 +15,8 @@ from torch import distributed as dist
 
 from commands import report, terminal
 from commands.flags import make_parser, read_flags
-from commands.folder import CONFIG, RESULT, RunFolder, write_json
 from commands.prepare import Run, agree, prepare
+from commands.run_folder import CONFIG, RESULT, RunFolder, write_json
 from commands.signals import Stopped, stop_on_signals
 from commands.terminal import FAILED, USAGE_ERROR
 from helpers.data.load import SampleWarning

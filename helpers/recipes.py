@@ -158,6 +158,7 @@ def recipe(model_name: str, dataset_name: str) -> TrainingConfig:
             label_smoothing=0.1,
             augment=True,
         )
+    # "linear" and "softmax"
     return TrainingConfig(
         epochs=15 if grey else 25,
         batch_size=128,

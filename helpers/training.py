@@ -381,8 +381,7 @@ def start_epoch(batches: Batches, epoch: int) -> None:
     So a run that goes on draws what it would have drawn without a stop.
     """
     batches.set_epoch(epoch)  # order and augmentation
-    # What layers such as dropout draw. The large odd factor keeps (0, 1) and (1, 0) apart.
-    torch.manual_seed(batches.seed * 1_000_003 + epoch)
+    torch.manual_seed(batches.epoch_seed)  # what layers such as dropout draw
 
 
 def training_state(

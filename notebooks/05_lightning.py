@@ -98,7 +98,7 @@ from torch.utils.data import (
 
 from helpers.data import load
 from helpers.exercises import grade
-from helpers.lit import quiet_lightning
+from helpers.lightning import quiet_lightning
 from helpers.models import build_model, count_parameters
 from helpers.notebook import budget, confirm, is_live, record
 from helpers.plots import COLOURS, WIDTH, show_images, use_style

@@ -108,7 +108,7 @@ from helpers.models import build_model, count_parameters
 from helpers.notebook import budget, confirm, record
 from helpers.plots import COLOURS, MARKERS, use_style
 from helpers.recipes import recipe, with_epochs
-from helpers.ship import export
+from helpers.export import export
 from helpers.training import best_device, fit, predict_logits
 
 use_style()
@@ -257,7 +257,7 @@ confirm(stored < 1.5 * weights + 20, "little besides the weights")
 # %% [markdown]
 # What else is in there? The exporter leaves notes behind each operation, among them the names of your folders. Before you publish a file, take them out. The course's helper does that:
 #
-# `export(model, data, path, title=…)` from `helpers/ship.py` does what this section did. It also puts the title and the names of the classes into the file, removes those notes, says global pooling in simpler words, and compares the file with the model before it writes. We use it from here on. It returns the largest difference that it found. With `features=True` the file also hands out what the first two layers see; the last section needs that.
+# `export(model, data, path, title=…)` from `helpers/export.py` does what this section did. It also puts the title and the names of the classes into the file, removes those notes, says global pooling in simpler words, and compares the file with the model before it writes. We use it from here on. It returns the largest difference that it found. With `features=True` the file also hands out what the first two layers see; the last section needs that.
 
 # %%
 difference = export(

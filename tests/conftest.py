@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools import build_book
+from tools.book import build
 from tools.course import Course
 
 
@@ -27,5 +27,5 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = Course()
     course.build = tmp_path_factory.mktemp("book")
     course.html = course.build / "html"
-    build_book.main([], course)
+    build.main([], course)
     return course.html

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.support.errors import UserError
 from tests.test_house import tracked
-from tools import address, frame
+from tools import address, generate
 from tools.course import ROOT, Course, code_digest, read_notebook
 
 ELSEWHERE = "https://github.com/some-body/their.course"
@@ -46,7 +46,7 @@ def test_another_address_leaves_nothing_of_the_old_one(copy: Course) -> None:
     moved = Course(copy.root)
     assert (moved.repository, moved.branch) == (ELSEWHERE, "next/year")
     assert digests(moved) == before, "no stored output became stale"
-    assert [line for line in frame.problems(moved) if "out of step" in line] == []
+    assert [line for line in generate.problems(moved) if "out of step" in line] == []
     for file in ("CITATION.cff", "README.md", "notebooks/00_tensors.py", "notebooks/03_cnn.ipynb"):
         assert "some-body/their.course" in first[file]
     assert "/blob/next/year/book/glossary.md#" in first["notebooks/03_cnn.py"]

@@ -15,7 +15,7 @@ from jupyter_server.serverapp import ServerApp
 
 from helpers.support.errors import UserError
 from tests.test_tools import course  # noqa: F401  a fixture
-from tools import frame, render, run_fast
+from tools import generate, render, run_fast
 from tools.course import ROOT, Course, is_edited, notebook_text, read_notebook
 
 ANSWER = "def my_answer():\n    return 42"
@@ -80,7 +80,7 @@ def test_no_tool_writes_over_answers(course: Course, tool: str) -> None:  # noqa
         copy = read_notebook(course.fast / "notebooks" / path.name)
         assert copy.cells[-1].source == ANSWER, "the learner sees the own answers run"
     else:
-        main = {"frame": frame.main, "render": render.main}[tool.split()[0]]
+        main = {"frame": generate.main, "render": render.main}[tool.split()[0]]
         with pytest.raises(UserError, match="01_small.ipynb was edited.*git restore"):
             main(tool.split()[1:], course)
     assert path.read_bytes() == answered
@@ -111,12 +111,12 @@ def test_what_the_authors_do_is_not_taken_for_answers(course: Course) -> None:  
     for number in (3, 4):
         text = chapter.pair.read_text("utf-8").replace(f"range({number - 1})", f"range({number})")
         chapter.pair.write_text(text, encoding="utf-8")
-        frame.main([], course)
+        generate.main([], course)
         assert f"range({number})" in chapter.notebook.read_text("utf-8")
     write_answer(chapter.notebook)
     notebook = read_notebook(chapter.notebook)
-    chapter.pair.write_text(frame.pair_text(notebook, course), encoding="utf-8")
-    frame.main([], course)
+    chapter.pair.write_text(generate.pair_text(notebook, course), encoding="utf-8")
+    generate.main([], course)
     assert read_notebook(chapter.notebook).cells[-1].source == ANSWER
     assert not is_edited(read_notebook(chapter.notebook))
     del notebook.metadata["source_digest"]

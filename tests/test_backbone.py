@@ -10,7 +10,7 @@ from commands.predictor import load_predictor
 from helpers.data import load
 from helpers.data.load import OBJECTS
 from helpers.recipes import TrainingConfig
-from tools.make_backbone import FOLDER, HELD_OUT, make, without
+from tools.stored.make_backbone import FOLDER, HELD_OUT, make, without
 
 
 def test_the_file_is_small_and_holds_a_model_of_the_other_classes() -> None:

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import accuracy, measure, minutes, muon, speed, steps, usual
+from benchmarks import accuracy, measure, minutes, muon, steps, throughput, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
-from benchmarks.speed import WAYS, flops_per_image
 from benchmarks.tasks import FULL, Goal, Profile, Task
+from benchmarks.throughput import WAYS, flops_per_image
 from commands.signals import Stopped
 from helpers.data.load import load
 from helpers.recipes import TrainingConfig, recipe
@@ -103,8 +103,8 @@ def test_flops_and_their_rate(monkeypatch):
     # Forward, and the gradient of the weights: 2 x 20 x 10 each. The images need no gradient.
     assert flops_per_image(layer, torch.rand(7, 20)) == 2 * (2 * 20 * 10)
     now = iter([10.0, 12.0])
-    monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: next(now)))
-    assert speed.rate(nn.Identity(), torch.zeros(1), flops=100)() == 3 * 100 / 2
+    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    assert throughput.rate(nn.Identity(), torch.zeros(1), flops=100)() == 3 * 100 / 2
 
 
 def test_gradients_by_hand_are_those_of_autograd(data):
@@ -171,8 +171,8 @@ def whole(tmp_path_factory):
         patch.setattr(measure, "in_fresh_process", lambda function, *a: function(*a))
         patch.setattr(steps, "COMPILER", "eager")  # PyTorch's own compiler takes half a minute
         patch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "0")  # and is put back at the end
-        patch.setattr(speed, "seconds", lambda *arguments: float(len(arguments)))
-        patch.setattr(speed, "CONVOLUTIONS", ((2, 3, 4, 4), (4, 3, 4, 4)))
+        patch.setattr(throughput, "seconds", lambda *arguments: float(len(arguments)))
+        patch.setattr(throughput, "CONVOLUTIONS", ((2, 3, 4, 4), (4, 3, 4, 4)))
         patch.setattr(warnings, "showwarning", warnings.showwarning)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*multi-threaded.*fork.*")  # Python 3.12, workers

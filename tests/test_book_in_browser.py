@@ -18,14 +18,14 @@ import torch.nn.functional as F
 from bs4 import BeautifulSoup
 
 from tests.course_text import COURSE
-from tools import make_zip
-from tools.browser import CHROMIUM, Browser, Server
-from tools.build_book import home
-from tools.build_pdf import NAME, combined
+from tools.book import pack
+from tools.book.browser import CHROMIUM, Browser, Server
+from tools.book.build import home
+from tools.book.gallery import entries
+from tools.book.page_weight import with_formulas
+from tools.book.pages import APART
+from tools.book.pdf import NAME, combined
 from tools.course import ROOT, Course, read_notebook
-from tools.dress import APART
-from tools.gallery import entries
-from tools.light import with_formulas
 
 EXERCISES = [
     f"{chapter.entry}{APART}.html"
@@ -168,7 +168,7 @@ def test_the_classroom_zip_is_a_course_that_runs(
     (course.html / "index.html").write_text("the book")
     if subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True).returncode:
         pytest.skip("not a git working copy")
-    make_zip.main(course)
+    pack.main(course)
     with zipfile.ZipFile(tmp_path / f"{NAME}.zip") as packed:
         packed.extractall(tmp_path)
     room = tmp_path / NAME

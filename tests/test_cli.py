@@ -18,8 +18,8 @@ import lightning_train
 import train
 from commands import terminal
 from commands.flags import TRAINING, make_parser, read_flags
-from commands.folder import RunFolder, load_checkpoint
 from commands.report import draw_figures
+from commands.run_folder import RunFolder, load_checkpoint
 from helpers.data import load
 from helpers.recipes import OPTIMIZERS, SCHEDULERS
 from helpers.speed import PRECISIONS

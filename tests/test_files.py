@@ -9,7 +9,7 @@ import time
 import pytest
 from filelock import FileLock, Timeout
 
-from commands.folder import RunFolder
+from commands.run_folder import RunFolder
 from helpers.support import files
 from helpers.support.errors import RunError, UserError, printable
 from helpers.support.files import can_lock, user_path, write_atomically

@@ -3,7 +3,7 @@
 import re
 
 from tests.course_text import COURSE, prose
-from tools.frame import FIRST_USED, TERM, slug
+from tools.generate import FIRST_USED, TERM, slug
 
 PAGE = (COURSE.book / "glossary.md").read_text(encoding="utf-8")
 TERMS = {term["name"]: term["said"].strip() for term in TERM.finditer(PAGE)}

@@ -167,7 +167,7 @@ def test_make_installs_once_and_again_only_after_a_change(tmp_path: Path) -> Non
     assert "--upgrade" in make("newest", f"newest_python={python}").splitlines()[-2]
     colab = make("colab", f"colab_python={python}").splitlines()
     assert colab[-2].endswith("--group colab")
-    assert colab[-1] == "-m tools.colab .venv-colab/bin/python"
+    assert colab[-1] == "-m tools.run_colab .venv-colab/bin/python"
 
 
 def test_no_file_is_large() -> None:

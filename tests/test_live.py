@@ -14,9 +14,10 @@ import pytest
 from helpers.data.digits import BOX
 from helpers.data.load import SAMPLE
 from helpers.support.errors import UserError
-from tools import drawn, dress, runtime
+from tools.book import live_runtime, pages
 from tools.course import Course
-from tools.make_live import FOLDER, probabilities
+from tools.stored import drawings
+from tools.stored.make_live import FOLDER, probabilities
 
 LARGEST = 1_000_000  # bytes
 
@@ -44,35 +45,37 @@ def test_the_digits_of_the_sample_are_read() -> None:
 
 def test_blank_ink_and_shapes_that_were_learnt_are_no_digits() -> None:
     generator = np.random.default_rng(5)
-    shapes, _ = drawn.others(drawn.LEARNT, 200, generator, np.load(SAMPLE / "mnist.npz")["x_test"])
+    shapes, _ = drawings.others(
+        drawings.LEARNT, 200, generator, np.load(SAMPLE / "mnist.npz")["x_test"]
+    )
     found = probabilities(FOLDER / "digits.onnx", shapes[:, None]).argmax(axis=1)
     assert np.mean(found == 10) >= 0.9
 
 
 def test_what_is_learnt_and_what_is_tested_are_of_different_kinds() -> None:
     for part in ("letters", "figures"):
-        assert not set(drawn.LEARNT[part]) & set(drawn.UNSEEN[part])
-    named = {*drawn.LEARNT["figures"], *drawn.UNSEEN["figures"]}
-    assert named == {*drawn.FIGURES, "pair"}
+        assert not set(drawings.LEARNT[part]) & set(drawings.UNSEEN[part])
+    named = {*drawings.LEARNT["figures"], *drawings.UNSEEN["figures"]}
+    assert named == {*drawings.FIGURES, "pair"}
 
 
 def test_a_digit_drawn_again_is_a_line_in_a_box() -> None:
     bar = np.zeros((1, 30, 30), bool)
     bar[0, 4:26, 12:17] = True
-    line = drawn.skeletons(bar)[0]
+    line = drawings.skeletons(bar)[0]
     assert line.sum(axis=1).max() == 1 and line[8:22, 14].all() and not (line & ~bar[0]).any()
     digits = np.load(SAMPLE / "mnist.npz")["x_test"][:50]
-    again = drawn.redraw(digits, np.random.default_rng(0))
+    again = drawings.redraw(digits, np.random.default_rng(0))
     assert again.shape == digits.shape and again.dtype == np.uint8
     for picture in again:
         rows, columns = (np.flatnonzero(picture.any(axis=axis)) for axis in (1, 0))
         assert BOX - 2 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= BOX
-    np.testing.assert_array_equal(again, drawn.redraw(digits, np.random.default_rng(0)))
+    np.testing.assert_array_equal(again, drawings.redraw(digits, np.random.default_rng(0)))
 
 
 def test_a_book_without_the_runtime_says_so_to_its_page() -> None:
     for folder, written in (("web-1", '"../_static/web-1/"'), (None, "null")):
-        assert f'"runtime": {written}' in dress.with_settings("# Draw", folder)
+        assert f'"runtime": {written}' in pages.with_settings("# Draw", folder)
 
 
 def test_the_runtime_is_taken_only_as_it_is_known(
@@ -88,17 +91,17 @@ def test_the_runtime_is_taken_only_as_it_is_known(
         return subprocess.CompletedProcess(order, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", npm)
-    monkeypatch.setattr(runtime.shutil, "which", lambda name: name)
+    monkeypatch.setattr(live_runtime.shutil, "which", lambda name: name)
     good = {"run.wasm": hashlib.sha256(content).hexdigest()}
-    monkeypatch.setattr(runtime, "FILES", good | {"run.wasm": "0" * 64})
+    monkeypatch.setattr(live_runtime, "FILES", good | {"run.wasm": "0" * 64})
     with pytest.raises(UserError, match="not the file expected"):
-        runtime.fetch(tmp_path)
-    assert not runtime.is_there(tmp_path) and list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(runtime, "FILES", good)
-    runtime.fetch(tmp_path)
-    assert runtime.is_there(tmp_path)
+        live_runtime.fetch(tmp_path)
+    assert not live_runtime.is_there(tmp_path) and list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(live_runtime, "FILES", good)
+    live_runtime.fetch(tmp_path)
+    assert live_runtime.is_there(tmp_path)
     (tmp_path / "run.wasm").write_bytes(b"another")
-    assert not runtime.is_there(tmp_path)
-    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
+    assert not live_runtime.is_there(tmp_path)
+    monkeypatch.setattr(live_runtime.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="npm"):
-        runtime.fetch(tmp_path)
+        live_runtime.fetch(tmp_path)

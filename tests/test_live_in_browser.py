@@ -19,15 +19,15 @@ from scipy.special import softmax
 from helpers.data.digits import read_digit
 from helpers.data.load import SAMPLE
 from helpers.data.pictures import squeeze
-from tools import build_book, runtime
-from tools.browser import CHROMIUM, Browser, Server
+from tools.book import build, live_runtime
+from tools.book.browser import CHROMIUM, Browser, Server
 from tools.course import ROOT, Course
-from tools.drawn import skeletons
+from tools.stored.drawings import skeletons
 
-HAS_RUNTIME = runtime.is_there()
+HAS_RUNTIME = live_runtime.is_there()
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium or Chrome")
 needs_runtime = pytest.mark.skipif(
-    not HAS_RUNTIME, reason="needs onnxruntime-web: python -m tools.runtime"
+    not HAS_RUNTIME, reason="needs onnxruntime-web: python -m tools.book.live_runtime"
 )
 SIDE = 280  # of the paper, in its own pixels
 SAID = {kind: f"document.querySelector('#live-{kind} output').textContent" for kind in
@@ -51,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toc = {"format": "jb-book", "root": "book/index", "chapters": pages}
     (root / "book" / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
     course = Course(root)
-    build_book.main([], course)
+    build.main([], course)
     return course.html
 
 
@@ -279,7 +279,7 @@ def test_a_photograph_is_answered_as_by_onnxruntime(page: Browser, tmp_path: Pat
 
 
 def network(path: Path, *, shape: tuple[int, ...] = (1, 28, 28), **changed: object) -> Path:
-    """A network of one layer that answers as `helpers.ship` writes it, but for what is changed."""
+    """A network of one layer, as `helpers.export` writes it but for what is changed."""
     names = {"input": "images", "output": "logits", "classes": json.dumps(["dark", "light"])}
     names |= changed
     weights = np.zeros((int(np.prod(shape)), 2), np.float32)

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from helpers.data.load import load
-from helpers.lit import (
+from helpers.lightning import (
     HistoryCallback,
     ImageDataModule,
     LitClassifier,

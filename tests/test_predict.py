@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageOps, __version__
 from sklearn.datasets import load_digits
 
 import predict
-from commands.folder import description, load_checkpoint, save_checkpoint
 from commands.predictor import load_predictor
+from commands.run_folder import description, load_checkpoint, save_checkpoint
 from helpers.data import pictures
 from helpers.data.digits import centre_like_mnist, is_dark_on_light, read_digit
 from helpers.data.load import load

@@ -23,7 +23,7 @@ import torch
 import commands.run
 import lightning_train
 import train
-from commands.folder import load_checkpoint
+from commands.run_folder import load_checkpoint
 from helpers.data.load import SAMPLE, load
 from helpers.data.npz import read_prepared
 from helpers.models import build_model

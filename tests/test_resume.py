@@ -14,7 +14,7 @@ from filelock import FileLock
 
 import commands.prepare
 import commands.run
-from commands.folder import LOCK, RunFolder, load_checkpoint, save_checkpoint
+from commands.run_folder import LOCK, RunFolder, load_checkpoint, save_checkpoint
 from helpers.support.errors import RunError
 from helpers.support.files import write_atomically
 from tests.forked import forked

@@ -8,7 +8,7 @@ import PIL
 import pytest
 
 from helpers.data.load import SAMPLE as FOLDER
-from tools import make_mnist, make_stand_in
+from tools.stored import make_mnist, make_stand_in
 
 PILLOW = tuple(map(int, PIL.__version__.split(".")[:2]))
 SHAPES = {"mnist": (28, 28), "cifar10_stand_in": (32, 32, 3)}

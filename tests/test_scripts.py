@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import commands.run
 from commands.flags import make_parser, read_flags, training_config
-from commands.folder import load_checkpoint, save_checkpoint
+from commands.run_folder import load_checkpoint, save_checkpoint
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, recipe
 from helpers.support.errors import RunError, UserError

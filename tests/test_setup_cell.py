@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.course import Course, read_notebook
-from tools.frame import GPU, INSTALL, NOT_ON_COLAB, SETUP
+from tools.generate import GPU, INSTALL, NOT_ON_COLAB, SETUP
 
 COURSE = Course()
 FOLDER = COURSE.repository.rsplit("/", 1)[-1]
@@ -90,7 +90,7 @@ def test_a_clone_beside_the_notebook_is_used_and_not_fetched_again(tmp_path: Pat
 def test_the_course_is_fetched_beside_the_notebook(tmp_path: Path, empty: bool) -> None:
     """As on Colab; a foreign `helpers` beside the notebook does no harm."""
     variables = served(make_course(tmp_path / "origin"))
-    alone = make_course(tmp_path / "alone", ("helpers/__init__.py", "helpers/lit.py"))
+    alone = make_course(tmp_path / "alone", ("helpers/__init__.py", "helpers/lightning.py"))
     if empty:
         (alone / FOLDER).mkdir()
     assert run(alone, **variables).stdout.strip() == str((alone / FOLDER).resolve())
@@ -122,7 +122,7 @@ def test_an_address_where_another_project_is(tmp_path: Path) -> None:
     assert "another project" in refusal(run(tmp_path / "alone", **served(foreign)))
 
 
-@pytest.mark.parametrize("name", ["helpers/__init__.py", "helpers.py", "helpers/lit.py"])
+@pytest.mark.parametrize("name", ["helpers/__init__.py", "helpers.py", "helpers/lightning.py"])
 def test_another_helpers_that_is_loaded_already(tmp_path: Path, name: str) -> None:
     make_course(tmp_path / FOLDER)
     make_course(tmp_path, (name,))

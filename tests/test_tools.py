@@ -19,7 +19,8 @@ from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
 from helpers.support.errors import UserError
 from helpers.support.progress import Progress
-from tools import build_book, chart, colab, dress, fill, frame, light, render, reproduce, run_fast
+from tools import fill_numbers, generate, render, reproduce, run_colab, run_fast
+from tools.book import build, chart, page_weight, pages
 from tools.course import ROOT, Course, code_digest, read_notebook, run_tool
 
 CHAPTER = """\
@@ -66,7 +67,7 @@ def course(tmp_path: Path) -> Course:
     (tmp_path / "book" / "_toc.yml").write_text(toc)
     (tmp_path / "book" / "index.md").write_text("# A book\n\n[one](../notebooks/01_small)\n")
     small = Course(tmp_path)
-    frame.main([], small)
+    generate.main([], small)
     return small
 
 
@@ -87,7 +88,7 @@ def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     readme.write_text("<!-- colab:01_small -->\n\n<!-- open:01_small -->")
     add_numbers(course.results, "answer.small", value=42)
     add_numbers(course.results, "chapters.01", full_seconds=1)
-    frame.main([], course)
+    generate.main([], course)
     pair = course.chapters()[0].pair
     text = pair.read_text(encoding="utf-8")
     assert f"{course.repository}/raw/{course.branch}/notebooks/01_small.ipynb" in text
@@ -95,10 +96,10 @@ def test_frame_writes_badges_set_up_and_numbers_once(course: Course) -> None:
     assert "-->42<!--" in text
     assert readme.read_text().count("/blob/main/notebooks/01_small.ipynb)") == 2
     assert "<!-- open:01_small -->[Open in Colab](" in readme.read_text()
-    assert frame.main(["--check"], course) == 0
+    assert generate.main(["--check"], course) == 0
     pair.write_text(text.replace("range(2)", "range(3)"), encoding="utf-8")
-    assert [line.split()[0] for line in frame.problems(course)] == ["notebooks/01_small.ipynb"]
-    assert frame.main(["--check"], course) == 1
+    assert [line.split()[0] for line in generate.problems(course)] == ["notebooks/01_small.ipynb"]
+    assert generate.main(["--check"], course) == 1
 
 
 def test_the_glossary_says_where_a_term_is_linked_first_or_else_named(course: Course) -> None:
@@ -107,7 +108,7 @@ def test_the_glossary_says_where_a_term_is_linked_first_or_else_named(course: Co
     one.write_text(CHAPTER.replace("small chapter", "Batch size, an epoch"), encoding="utf-8")
     title = "# More: [it](../book/glossary.md#batch-size)"
     add_page(course, "more", CHAPTER.replace("# 1. A small chapter", title))
-    frame.main([], course)
+    generate.main([], course)
     batch, epoch, never = page.read_text(encoding="utf-8").split("### ")[1:]
     assert "First used in [More" in batch and "(../notebooks/more.ipynb)" in batch
     assert epoch.startswith("Epoch\n\nOne pass.\n\nFirst used in [chapter 1](../notebooks/01_s")
@@ -119,7 +120,7 @@ def test_the_glossary_says_where_a_term_is_linked_first_or_else_named(course: Co
 def test_frame_needs_a_place(course: Course, place: str) -> None:
     course.chapters()[0].pair.write_text(CHAPTER.replace(place, "other"), encoding="utf-8")
     with pytest.raises(UserError, match=place):
-        frame.main([], course)
+        generate.main([], course)
 
 
 def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
@@ -142,9 +143,9 @@ def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
     made = stored["chapters.01"]
     assert made["full_seconds"] > 0 and made["threads"] >= 1 and len(made["code"]) == 64
     assert set(made) >= {"date", "data", "device"} and "torch" in made["versions"]
-    assert frame.main(["--check"], course) == 0, "the numbers are in the text"
+    assert generate.main(["--check"], course) == 0, "the numbers are in the text"
     add_numbers(course.results, "answer.small", value=43, val_accuracy=0.8)
-    assert frame.main(["--check"], course) == 1
+    assert generate.main(["--check"], course) == 1
     before, seen = course.results.read_bytes(), chapter.notebook.read_bytes()
     capsys.readouterr()
     assert reproduce.main(["--chapter", "1"], course) == 1
@@ -180,7 +181,7 @@ def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
     chapter = course.chapters()[0]
     text = chapter.pair.read_text(encoding="utf-8") + "\nraise ValueError('on purpose')\n"
     chapter.pair.write_text(text, encoding="utf-8")
-    frame.main([], course)
+    generate.main([], course)
     before = chapter.notebook.read_bytes()
     with pytest.raises(UserError, match="on purpose"):
         render.main([], course)
@@ -190,20 +191,20 @@ def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
 
 def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) -> None:
     with pytest.raises(UserError, match="no fast run"):
-        build_book.main(["--fast"], course)
+        build.main(["--fast"], course)
     before = course.chapters()[0].notebook.read_bytes()
     run_fast.main(["--record"], course)
     assert course.chapters()[0].notebook.read_bytes() == before
     assert output_of(course.fast / "notebooks" / "01_small.ipynb") == "1 sample\n"
     assert json.loads(course.results.read_text())["chapters.01"]["fast_seconds"] > 0
-    build_book.main(["--fast"], course)
+    build.main(["--fast"], course)
     first = (course.html / "index.html").read_text(encoding="utf-8")
     assert 'http-equiv="refresh"' not in first and '<meta name="description"' in first
     for link in re.findall(r"""(?:href|src)="(?!https?:|#|data:)([^"?#]+)""", first):
         assert (course.html / link).exists(), link
     for unneeded in ("thebe.js", "fontawesome.js", "tex-svg.js"):
         assert unneeded not in first
-    assert "searchindex.js" not in first and f'href="{build_book.home(course)}"' in first
+    assert "searchindex.js" not in first and f'href="{build.home(course)}"' in first
     lost = (course.html / "404.html").read_text(encoding="utf-8")
     assert f'<a href="/{course.repository.split("/")[-1]}/notebooks/01_small.html">1. A sm' in lost
     assert "1 sample" in (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
@@ -225,11 +226,13 @@ def test_colab_is_imitated_and_what_it_has_must_stay(
     course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments in ("init -q", "add -A", "commit -q -m all"):
-        colab.git("-C", course.root, *"-c user.name=a -c user.email=b".split(), *arguments.split())
+        run_colab.git(
+            "-C", course.root, *"-c user.name=a -c user.email=b".split(), *arguments.split()
+        )
     said = iter([{"numpy": "1", "torch": "2"}, {"numpy": "1", "torch": "3"}])
-    monkeypatch.setattr(colab, "packages", lambda python: next(said))
+    monkeypatch.setattr(run_colab, "packages", lambda python: next(said))
     with pytest.raises(UserError, match="01_small"):
-        colab.main([sys.executable], course)
+        run_colab.main([sys.executable], course)
     told = capsys.readouterr().out
     assert "No GPU is on" in told or "A GPU is on" in told, "the set-up cell fetched the course"
     assert told.endswith("changed what was installed: torch\n")
@@ -243,7 +246,7 @@ def test_a_warning_ends_the_build_and_keeps_the_old_book(
     with (course.book / "index.md").open("a") as file:
         file.write("\n[nowhere](missing.md)\n")
     with pytest.raises(UserError, match="Jupyter Book"):
-        build_book.main([], course)
+        build.main([], course)
     assert "missing.md" in capfd.readouterr().err
     assert (course.html / "index.html").read_text() == "old"
 
@@ -253,7 +256,7 @@ def test_pages_are_looked_at(course: Course) -> None:
     page = course.html / "book" / "index.html"
     page.parent.mkdir()
     page.write_text(f'<img src="https://elsewhere/a.png" alt="a cat"> {course.root}/x')
-    found = "\n".join(build_book.faults(course.html, course, fast=True))
+    found = "\n".join(build.faults(course.html, course, fast=True))
     parts = ("01_small is in", "fast run", "path of this machine", "https://elsewhere/a.png")
     for part in (*parts, "button for the side bar", "field to search in"):
         assert part in found
@@ -265,7 +268,7 @@ def test_every_picture_of_a_page_has_a_text(course: Course) -> None:
     good = ('<img src="a.png" alt="a cat">', "<img alt='a cat' src='a.png'>")
     bad = ("", ' alt=""', ' alt=" "', ' data-alt-text="x"')
     page.write_text("".join(good) + "".join(f'<img src="{n}.png"{b}>' for n, b in enumerate(bad)))
-    found = [line for line in build_book.faults(course.html, course, fast=False) if "text:" in line]
+    found = [line for line in build.faults(course.html, course, fast=False) if "text:" in line]
     assert len(found) == len(bad)
 
 
@@ -275,15 +278,15 @@ def test_links_to_the_words_lead_there_from_everywhere(course: Course) -> None:
     text = pair.read_text(encoding="utf-8")
     more = "\n# %% [markdown]\n# A [word](../book/words.md#word), a [loss](@loss).\n"
     pair.write_text(text + more, "utf-8")
-    frame.main([], course)
+    generate.main([], course)
     address = f"[word]({course.repository}/blob/{course.branch}/book/words.md#word)"
     for path in (pair, pair.with_suffix(".ipynb")):
         stored = path.read_text(encoding="utf-8")
         assert address in stored and "/book/glossary.md#loss)" in stored
     course.repository = course.repository.replace("//github.com/", "//github.com/moved-")
-    frame.main([], course)
+    generate.main([], course)
     assert address not in pair.read_text(encoding="utf-8")
-    staged = build_book.stage(course, fast=False) / "notebooks" / "01_small.ipynb"
+    staged = build.stage(course, fast=False) / "notebooks" / "01_small.ipynb"
     assert "[word](../book/words.md#word)" in staged.read_text(encoding="utf-8")
 
 
@@ -293,8 +296,8 @@ def test_an_appendix_is_a_page_with_a_name_and_no_number(course: Course) -> None
     assert [(c.number, c.key) for c in course.chapters()] == [("01", "01"), ("", "more")]
     assert render.main(["--chapter", "more"], course) == 0
     assert json.loads(course.results.read_text())["chapters.more"]["full_seconds"] > 0
-    assert "no number for answer.small.value" in "".join(frame.problems(course))
-    assert "no number for chapters.more" not in "".join(frame.problems(course))
+    assert "no number for answer.small.value" in "".join(generate.problems(course))
+    assert "no number for chapters.more" not in "".join(generate.problems(course))
     with pytest.raises(UserError, match="no chapter 2; there are 01, more"):
         course.chapters("2")
 
@@ -306,7 +309,7 @@ def test_a_chapter_without_a_file_is_named_in_one_line(course: Course) -> None:
 
 
 def test_a_question_to_think_about_becomes_a_box_in_the_book() -> None:
-    said = dress.boxed(
+    said = pages.boxed(
         "One.\n\nTwo. **Think first**: how many $x$?\n\n**Think first**: why?\n\nEnd."
     )
     box = ":::{admonition} Think first\n:class: think-first\n"
@@ -330,14 +333,14 @@ def test_what_nobody_tried_says_nothing_and_a_demo_stands_below_its_figure() -> 
         drawing("A digit and three filtered copies: edges"),
     ]
     notebook = new_notebook(cells=cells)
-    dress.dress(notebook, "03_cnn")
+    pages.as_page(notebook, "03_cnn")
     assert [cell.cell_type for cell in notebook.cells] == ["code", "code", "code", "markdown"]
     assert notebook.cells[0].outputs == []
     assert notebook.cells[1].outputs[0].text == "kept\n"
     data = re.search(r'data-image="([0-9a-f]+)"', notebook.cells[3].source)
     assert data and len(data[1]) == 2 * 28 * 28 and len(set(data[1])) > 2
     with pytest.raises(UserError, match="04_.* has no figure"):
-        dress.dress(notebook, "04_optimizer_comparison")
+        pages.as_page(notebook, "04_optimizer_comparison")
 
 
 def test_the_first_page_gets_small_pictures_of_figures(tmp_path: Path) -> None:
@@ -346,10 +349,10 @@ def test_the_first_page_gets_small_pictures_of_figures(tmp_path: Path) -> None:
     notebooks = {"one": new_notebook(cells=cells)}
 
     def page(marker: str) -> str:
-        return dress.with_thumbnails(f"<!-- figure:{marker} -->", notebooks, tmp_path / "small")
+        return pages.with_thumbnails(f"<!-- figure:{marker} -->", notebooks, tmp_path / "small")
 
     assert ':alt: "A \\"cat\\": black"' in page('one|A "cat')
-    assert Image.open(tmp_path / "small" / "one.png").width == dress.THUMBNAIL[0]
+    assert Image.open(tmp_path / "small" / "one.png").width == pages.THUMBNAIL[0]
     assert page("one|Not drawn") == ""
     for marker in ("one|A dog", "two|A cat"):
         with pytest.raises(UserError, match="figure"):
@@ -362,13 +365,15 @@ def test_a_page_has_the_files_that_it_needs_and_small_pictures_of_the_same_pixel
     course = '<link href="../_static/course.css?v=1"/>'
     quiz = '<script src="_static/quiz.js"></script>'
     copy = '<script src="_static/clipboard.min.js?v=2"></script>'
-    assert light.without_idle_files(copy + course + quiz) == course
+    assert page_weight.without_idle_files(copy + course + quiz) == course
     for idle, serves in ((copy, '<details name="quiz-2-1">'), (quiz, '<div class="highlight">')):
         page = copy + course + quiz + serves
-        assert light.without_idle_files(page) == page.replace(idle, "")
+        assert page_weight.without_idle_files(page) == page.replace(idle, "")
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = light.lazy('<img src="a.png" alt="x"><img src="a.png" alt="y">', tmp_path / "page.html")
+    found = page_weight.lazy(
+        '<img src="a.png" alt="x"><img src="a.png" alt="y">', tmp_path / "page.html"
+    )
     first = '<img width="7" height="9" src="a.webp" alt="x">'
     assert found == first + first.replace("<img", '<img loading="lazy"').replace('"x"', '"y"')
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.webp")), pixels)
@@ -377,7 +382,7 @@ def test_a_page_has_the_files_that_it_needs_and_small_pictures_of_the_same_pixel
 def test_the_chart_follows_from_the_numbers(course: Course) -> None:
     assert chart.chart({}) == ""
     add_numbers(course.results, "linear.mnist", test_accuracy=0.5, seconds=7)
-    frame.main([], course)
+    generate.main([], course)
     path = course.book / "_static" / "results.svg"
     drawn = ElementTree.fromstring(path.read_text(encoding="utf-8"))
     bars = [e for e in drawn.findall(".//{*}rect") if e.get("x")]
@@ -385,7 +390,7 @@ def test_the_chart_follows_from_the_numbers(course: Course) -> None:
     assert "50.0 %" in path.read_text("utf-8") and "7 s" in path.read_text("utf-8")
     assert COLOURS[:2] == (chart.BLUE, chart.ORANGE)
     path.write_text("old")
-    stale = [line.split()[0] for line in frame.problems(course) if "out of step" in line]
+    stale = [line.split()[0] for line in generate.problems(course) if "out of step" in line]
     assert stale == ["book/_static/results.svg"]
 
 
@@ -404,16 +409,16 @@ def test_the_chart_follows_from_the_numbers(course: Course) -> None:
 def test_formats(style: str, value: float, written: str) -> None:
     for bar in ("|", "\\|"):
         text = f"<!-- result:a.b.c{bar}{style} -->?<!-- /result -->"
-        filled = fill.fill(text, {"a.b": {"c": value}})
-        assert filled == text.replace("?", written) and fill.missing(filled) == []
+        filled = fill_numbers.fill(text, {"a.b": {"c": value}})
+        assert filled == text.replace("?", written) and fill_numbers.missing(filled) == []
 
 
 def test_a_missing_number_and_an_unknown_format() -> None:
     marker = "<!-- result:a.b.c|percent -->1 %<!-- /result -->"
-    filled = fill.fill(marker, {})
-    assert filled == marker.replace("1 %", "?") and fill.missing(filled) == ["a.b.c"]
+    filled = fill_numbers.fill(marker, {})
+    assert filled == marker.replace("1 %", "?") and fill_numbers.missing(filled) == ["a.b.c"]
     with pytest.raises(UserError, match="furlongs"):
-        fill.fill(marker.replace("percent", "furlongs"), {})
+        fill_numbers.fill(marker.replace("percent", "furlongs"), {})
 
 
 def test_no_bar_is_drawn_on_a_rendered_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import re
 import subprocess
 
 from helpers.support.errors import UserError
-from tools import frame
+from tools import generate
 from tools.course import Course, run_tool, write_if_changed
 
 # What git and people write for one repository of GitHub, the only place that Colab opens.
@@ -43,7 +43,7 @@ def move(course: Course, url: str, branch: str) -> Course:
     text = LINES.sub(lambda line: line["key"] + new[line["key"]], path.read_text(encoding="utf-8"))
     write_if_changed(path, text)
     moved = Course(course.root)
-    frame.main([], moved)
+    generate.main([], moved)
     return moved
 
 

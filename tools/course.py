@@ -92,7 +92,7 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:
-        raise UserError(f"{path.name} is missing: python -m tools.frame makes it") from None
+        raise UserError(f"{path.name} is missing: python -m tools.generate makes it") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"{path.name} is no notebook: {error}") from error
 

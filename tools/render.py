@@ -17,12 +17,12 @@ from datetime import date
 import torch
 from nbformat import NotebookNode
 
-from commands.folder import versions
+from commands.run_folder import versions
 from helpers.data.load import DATASET_NAMES, load
 from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
 from helpers.training import best_device
-from tools import frame
+from tools import generate
 from tools.course import (
     Course,
     code_digest,
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     course = course or Course()
     environment = {"COURSE_DATA": os.environ.get("COURSE_DATA", "full")}
     chapters = course.chapters(options.chapter)
-    frame.main([], course)
+    generate.main([], course)
     warned = False
     for chapter in chapters:
         notebook, seconds, numbers = rendered(chapter, environment)
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         made = circumstances(notebook, course, environment["COURSE_DATA"])
         add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds, **made)
         warned = warned or bool(complaints(notebook))
-    frame.main([], course)
+    generate.main([], course)
     return int(warned)
 
 

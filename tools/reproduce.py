@@ -28,7 +28,7 @@ from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
 from tools.course import Course, code_digest, read_notebook, run_tool
 from tools.execute import rendered
-from tools.fill import read_results
+from tools.fill_numbers import read_results
 from tools.render import circumstances
 
 IMAGES = {"test_accuracy": 10_000, "val_accuracy": 5_000}  # of either data set, at least

@@ -118,10 +118,14 @@ class Batches:
             self.crops = Crops(self.images, self.scaled)
         self.prepared_for = size
 
+    @property
+    def epoch_seed(self) -> int:
+        """One number of seed and epoch; the large odd factor keeps (0, 1) and (1, 0) apart."""
+        return self.seed * 1_000_003 + self.epoch
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         self._prepare()
-        # Two numbers make one seed; the large odd factor keeps (0, 1) and (1, 0) apart.
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(self.epoch_seed)
         order = torch.arange(self.num_images)
         if self.shuffle:  # or each batch holds what was stored side by side: often one class
             order = torch.randperm(self.num_images, generator=generator)

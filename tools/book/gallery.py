@@ -13,7 +13,7 @@ from statistics import mean, median
 from typing import Any, NamedTuple
 
 from helpers.models import build_model, count_parameters
-from tools.chart import BLUE, ORANGE
+from tools.book.chart import BLUE, ORANGE
 from tools.course import Course
 
 MARKER = "<!-- gallery -->"

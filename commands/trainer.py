@@ -1,4 +1,4 @@
-"""What `lightning_train.py` needs beside `helpers.lit`: its Trainer, loggers, precision, checks."""
+"""What `lightning_train.py` needs beside `helpers.lightning`: Trainer, loggers, precision."""
 
 import csv
 import os
@@ -15,7 +15,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from commands.prepare import Run, require_same_data
 from helpers.data import ImageData
-from helpers.lit import ImageDataModule, quiet_lightning
+from helpers.lightning import ImageDataModule, quiet_lightning
 from helpers.speed import settle_precision
 from helpers.support.errors import UserError
 from helpers.support.processes import gathered, is_main, launched, number

@@ -1,9 +1,9 @@
 """Pack what a room without a network needs: book/_build/from-pixels-to-lightning.zip.
 
-    python -m tools.build_book && python -m tools.make_zip
+    python -m tools.book.build && python -m tools.book.pack
 
 That is the course as it was committed, the book that is built (and its PDF, if there is one), and
-two lists for pip. tools/classroom.md, on top of it, tells the teacher what to do.
+two lists for pip. tools/book/classroom.md, on top of it, tells the teacher what to do.
 """
 
 import importlib.metadata
@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from helpers.support.errors import UserError
-from tools.build_pdf import NAME
+from tools.book.pdf import NAME
 from tools.course import Course, run_tool
 
 
@@ -30,7 +30,7 @@ def main(course: Course | None = None) -> int:
     """Write the zip and say where it is."""
     course = course or Course()
     if not (course.html / "index.html").exists():
-        raise UserError("no book to pack: python -m tools.build_book first")
+        raise UserError("no book to pack: python -m tools.book.build first")
     made = course.build / f"{NAME}.zip"
     command = ["git", "archive", "--format=zip", f"--prefix={NAME}/", f"--output={made}", "HEAD"]
     subprocess.run(command, cwd=course.root, check=True)
@@ -39,7 +39,7 @@ def main(course: Course | None = None) -> int:
             packed.write(path, f"{NAME}/html/{path.relative_to(course.html).as_posix()}")
         if (printed := made.with_suffix(".pdf")).exists():
             packed.write(printed, f"{NAME}/{printed.name}")
-        packed.write(course.root / "tools" / "classroom.md", f"{NAME}/CLASSROOM.md")
+        packed.write(course.root / "tools" / "book" / "classroom.md", f"{NAME}/CLASSROOM.md")
         for name, text in lists(course.root).items():
             packed.writestr(f"{NAME}/{name}", f"{text}\n")
     print(made)

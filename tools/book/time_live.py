@@ -1,10 +1,10 @@
-"""Time the live page: python -m tools.time_live
+"""Time the live page: python -m tools.book.time_live
 
 The built book is served from this machine and its page *Draw a digit* opened in Chromium, ten times
 (`--loads`), each with an empty profile, so that nothing is kept from the time before. A line is
 drawn as soon as there is paper; the page answers when the network has come. Then more is drawn and
 a photograph of 12 million pixels chosen, again and again. The medians go into `book/results.json`,
-and `python -m tools.frame` puts them on the page. Run it on a quiet machine.
+and `python -m tools.generate` puts them on the page. Run it on a quiet machine.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from PIL import Image
 
 from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
-from tools.browser import CHROMIUM, Browser, Server
+from tools.book.browser import CHROMIUM, Browser, Server
 from tools.course import Course, run_tool
 
 PAGE = "book/live.html"

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import export as program
-from commands.folder import description, save_checkpoint
 from commands.predictor import load_predictor
+from commands.run_folder import description, save_checkpoint
 from helpers.data import load
+from helpers.export import Shipped, export
 from helpers.models import build_model
-from helpers.ship import Shipped, export
 from helpers.support.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""Fetch the runtime of the live page: python -m tools.runtime
+"""Fetch the runtime of the live page: python -m tools.book.live_runtime
 
 The page runs networks with onnxruntime-web: three files, of which npm has the one well-kept copy.
 (Python packages that carry it bring a whole application along; committed, they would be 14 MB of

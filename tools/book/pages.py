@@ -1,6 +1,6 @@
 """What the pages of the book have, and the notebooks behind them have not.
 
-Done to the copies that tools/build_book.py puts together: "Think first" becomes a box, exercises
+Done to the copies that tools/book/build.py puts together: "Think first" becomes a box, exercises
 that nobody has tried say nothing, two figures get a small demo below them, exercises and quiz go
 to a page of their own, the first page gets a picture of every chapter, the glossary a bar of
 letters, and the live page the numbers by which `predict.py` prepares pictures.
@@ -78,7 +78,7 @@ def demo(name: str) -> str:
     )
 
 
-def dress(notebook: NotebookNode, page: str) -> None:
+def as_page(notebook: NotebookNode, page: str) -> None:
     """Change the notebook of a page, such as "03_cnn", in place.
 
     Raises:

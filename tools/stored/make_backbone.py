@@ -1,4 +1,4 @@
-"""Train the small backbone that comes with the course: python -m tools.make_backbone
+"""Train the small backbone that comes with the course: python -m tools.stored.make_backbone
 
 It is the middle CNN of chapter 3, trained on eight classes of CIFAR-10. It never sees the other
 two, which the page on your own images uses as a reader's pictures. Needs the full data set and
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from commands.folder import description, save_checkpoint
+from commands.run_folder import description, save_checkpoint
 from helpers.data import ImageData, Split, load
 from helpers.data.load import channel_statistics
 from helpers.models import build_model, count_parameters

@@ -1,12 +1,12 @@
 """Write what follows from elsewhere, and keep notebooks and their .py pairs in step.
 
-    python -m tools.frame           write
-    python -m tools.frame --check   change nothing; exit status 1 if something would change
+    python -m tools.generate           write
+    python -m tools.generate --check   change nothing; exit status 1 if something would change
 
 That is: badges, set-up cells, addresses of the glossary and in CITATION.cff, the glossary's "First
-used in" lines, the recorded numbers (see tools/fill.py) and their chart (tools/chart.py), and the
-.ipynb, whose source is the .py beside it. Outputs that are stored in the .ipynb stay with their
-cells. An .ipynb in which somebody worked, a learner with answers say, is never written over.
+used in" lines, the recorded numbers (tools/fill_numbers.py) and their chart (tools/book/chart.py),
+and the .ipynb, whose source is the .py beside it. Outputs that are stored in the .ipynb stay with
+their cells. An .ipynb in which somebody worked, a learner with answers say, is never written over.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
 from helpers.support.errors import UserError
-from tools.chart import chart
+from tools.book.chart import chart
 from tools.course import (
     KERNEL,
     Chapter,
@@ -32,7 +32,7 @@ from tools.course import (
     tags,
     write_if_changed,
 )
-from tools.fill import fill, missing, read_results
+from tools.fill_numbers import fill, missing, read_results
 
 BADGES = re.compile(r"<!-- badges -->.*?<!-- /badges -->", re.DOTALL)
 # What one writes for a link to a term of the glossary: [loss](@loss).
@@ -240,7 +240,7 @@ def problems(course: Course) -> list[str]:
     for path, text in wanted(course).items():
         name = path.relative_to(course.root).as_posix()
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            found.append(f"{name} is out of step: run python -m tools.frame")
+            found.append(f"{name} is out of step: run python -m tools.generate")
         keys = missing(text) if path.suffix != ".ipynb" else []  # the .py has the same
         found += [f"{name}: no number for {key}; make render records it" for key in keys]
     return found

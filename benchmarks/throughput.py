@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import usual
 from benchmarks.measure import ROOT, ProcessError, interleave, summary, synchronise, tell
 from benchmarks.tasks import Datasets, Profile, Task, make_task
-from commands.lightning import make_trainer
+from commands.trainer import make_trainer
 from helpers.data.load import load
-from helpers.lit import HistoryCallback, ImageDataModule, LitClassifier
+from helpers.lightning import HistoryCallback, ImageDataModule, LitClassifier
 from helpers.training import fit
 
 

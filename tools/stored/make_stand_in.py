@@ -4,7 +4,7 @@ Ten classes of the same names, 32x32 pixels, in colour, but drawn by this code: 
 used. Every image is drawn by its own random generator, seeded by (class, index), so `draw` gives
 the same picture whenever it is asked, in any order.
 
-Run from the project's root:  python -m tools.make_stand_in
+Run from the project's root:  python -m tools.stored.make_stand_in
 """
 
 import io

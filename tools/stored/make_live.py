@@ -1,4 +1,4 @@
-"""Make the two networks of the live page: python -m tools.make_live
+"""Make the two networks of the live page: python -m tools.stored.make_live
 
 Both are small networks of chapter 7, written to `book/_static/live/` as ONNX files. The one for
 photographs is trained by `train.py` with the flags below. The one for digits learns from MNIST,
@@ -22,20 +22,20 @@ from sklearn.datasets import load_digits
 
 import train
 from commands import run
-from commands.folder import BEST
 from commands.predictor import load_predictor
+from commands.run_folder import BEST
 from helpers.data import ImageData, Split, load
 from helpers.data.digits import read_digit
+from helpers.export import export
 from helpers.models import build_model, count_parameters
 from helpers.notebook import add_numbers
 from helpers.recipes import TrainingConfig, recipe, with_epochs
-from helpers.ship import export
 from helpers.support.errors import UserError
 from helpers.support.files import write_atomically
 from helpers.training import fit
+from tools.book.pages import NO_DIGIT
 from tools.course import ROOT, Course, run_tool
-from tools.drawn import LEARNT, UNSEEN, others, redraw
-from tools.dress import NO_DIGIT
+from tools.stored.drawings import LEARNT, UNSEEN, others, redraw
 
 FOLDER = ROOT / "book" / "_static" / "live"
 BICUBIC = Image.Resampling.BICUBIC

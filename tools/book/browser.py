@@ -14,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tools.build_book import chromium
+from tools.book.build import chromium
 
 CHROMIUM = chromium()
 KEYS = {

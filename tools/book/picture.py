@@ -1,4 +1,4 @@
-"""Draw the picture of the README and of the first page: python -m tools.picture
+"""Draw the picture of the README and of the first page: python -m tools.book.picture
 
 Two fast CNNs are trained for a few minutes. Below images that they have not seen stand the three
 classes that each finds most likely, with bars for the probabilities. It needs the full data.

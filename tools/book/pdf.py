@@ -1,6 +1,6 @@
 """Print the built book into one file, book/_build/from-pixels-to-lightning.pdf.
 
-    python -m tools.build_book && python -m tools.build_pdf
+    python -m tools.book.build && python -m tools.book.pdf
 
 The articles of all pages are put into one page with a title and a table of contents, and Chromium
 prints it, twice: the first print tells on which sheet a heading falls. On paper nothing can be
@@ -17,9 +17,9 @@ from bs4 import BeautifulSoup, Comment, Tag
 from pypdf import PdfReader
 
 from helpers.support.errors import UserError
-from tools.build_book import SUBTITLE, chromium, home
+from tools.book.build import SUBTITLE, chromium, home
+from tools.book.pages import APART
 from tools.course import Course, run_tool
-from tools.dress import APART
 
 NAME = "from-pixels-to-lightning"
 # What is of use on a screen only.
@@ -118,7 +118,7 @@ def combined(course: Course, entries: list[str], sheets: dict[str, int]) -> str:
     pages = [page for entry in entries for page in (entry, f"{entry}{APART}")]
     pages = [page for page in pages if (course.html / f"{page}.html").exists()]
     if not pages:
-        raise UserError("no book to print: python -m tools.build_book first")
+        raise UserError("no book to print: python -m tools.book.build first")
     articles, running = [], ""
     for number, page in enumerate(pages):
         text = (course.html / f"{page}.html").read_text(encoding="utf-8")

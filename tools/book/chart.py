@@ -1,6 +1,6 @@
 """The chart of the first page: the test accuracy of four models, drawn from book/results.json.
 
-As plain SVG, so that it follows from the numbers byte by byte, and tools/frame.py can hold it in
+As plain SVG, so that it follows from the numbers byte by byte, and tools/generate.py can hold it in
 step with them as it does the text.
 """
 

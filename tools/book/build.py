@@ -1,10 +1,10 @@
 """Build the book at book/_build/html/index.html; a warning is an error.
 
-    python -m tools.build_book          from the outputs stored in notebooks/: the one to publish
-    python -m tools.build_book --fast   from the last fast run, with a line that says so on top
+    python -m tools.book.build          from the outputs stored in notebooks/: the one to publish
+    python -m tools.book.build --fast   from the last fast run, with a line that says so on top
 
 The sources are first put together in book/_build/stage/, where nothing else is: at the root,
-Sphinx would read the pages of all packages in .venv too. tools/dress.py says what is changed there.
+Sphinx would read the pages of all packages in .venv too. What is changed there: tools/book/pages.py
 """
 
 import argparse
@@ -19,7 +19,17 @@ from pathlib import Path
 import yaml
 
 from helpers.support.errors import UserError
-from tools import runtime
+from tools.book import live_runtime
+from tools.book.gallery import with_gallery
+from tools.book.page_weight import lazy, store_font, store_icons, with_formulas, without_idle_files
+from tools.book.pages import (
+    APART,
+    as_page,
+    exercises_of,
+    with_letters,
+    with_settings,
+    with_thumbnails,
+)
 from tools.course import (
     Chapter,
     Course,
@@ -28,10 +38,7 @@ from tools.course import (
     run_tool,
     write_if_changed,
 )
-from tools.dress import APART, dress, exercises_of, with_letters, with_settings, with_thumbnails
-from tools.frame import book_address
-from tools.gallery import with_gallery
-from tools.light import lazy, store_font, store_icons, with_formulas, without_idle_files
+from tools.generate import book_address
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -94,7 +101,7 @@ def stage(course: Course, *, fast: bool) -> Path:
     contents = yaml.safe_load((course.book / "_toc.yml").read_text("utf-8"))
     for chapter in course.chapters():
         notebook = read_notebook(source(chapter, course, fast=fast))
-        dress(notebook, chapter.notebook.stem)
+        as_page(notebook, chapter.notebook.stem)
         notebooks[chapter.notebook.stem] = notebook
         exercises = exercises_of(notebook, chapter.notebook.stem)
         for made, name in ((notebook, chapter.entry), (exercises, f"{chapter.entry}{APART}")):
@@ -118,12 +125,12 @@ def stage(course: Course, *, fast: bool) -> Path:
         gallery.write_text(with_gallery(gallery.read_text("utf-8"), course), encoding="utf-8")
     live = folder / "book" / "live.md"
     if live.exists():
-        runs = runtime.is_there()
+        runs = live_runtime.is_there()
         if runs:
-            shutil.copytree(runtime.FOLDER, live.parent / "_static" / runtime.FOLDER.name)
+            shutil.copytree(live_runtime.FOLDER, live.parent / "_static" / live_runtime.FOLDER.name)
         else:
-            print("the live page will not run networks: python -m tools.runtime, then build again")
-        text = with_settings(live.read_text("utf-8"), runtime.FOLDER.name if runs else None)
+            print("the live page will not run networks: make runtime, then build again")
+        text = with_settings(live.read_text("utf-8"), live_runtime.FOLDER.name if runs else None)
         live.write_text(text, encoding="utf-8")
     return folder
 

@@ -1,8 +1,8 @@
 """Run every notebook as Colab does: in an empty folder, with what is installed there.
 
-    python -m tools.colab PYTHON                 the fast profile, on the sample
-    python -m tools.colab PYTHON --full          the full profile, on the sample
-    python -m tools.colab PYTHON --chapter 3     one chapter only
+    python -m tools.run_colab PYTHON                 the fast profile, on the sample
+    python -m tools.run_colab PYTHON --full          the full profile, on the sample
+    python -m tools.run_colab PYTHON --chapter 3     one chapter only
 
 PYTHON is that of an environment with Colab's versions; `make colab` sets one up. The course is
 fetched from the last commit of this clone instead of its address. A notebook fails if a cell does,

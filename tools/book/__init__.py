@@ -1,0 +1,1 @@
+"""The book: built, drawn, printed, packed, and looked at in a browser."""
