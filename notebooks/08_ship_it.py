@@ -27,7 +27,7 @@
 #
 # **Before you start**: chapters 3 and 6. You should know the CNN, normalisation, evaluation mode and what an accuracy is worth.
 #
-# **Time**: about 35 minutes to read, and 40 to 60 more for exercises and quiz. The full run takes <!-- result:chapters.08.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.08.fast_seconds|seconds -->23 s<!-- /result -->.
+# **Time**: about 35 minutes to read, and 40 to 60 more for exercises and quiz. The full run takes <!-- result:chapters.08.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.08.fast_seconds|seconds -->17 s<!-- /result -->.
 #
 # **The question**: *how do I give my classifier to somebody who has no PyTorch?*
 

@@ -90,6 +90,8 @@ def test_a_log_has_one_plain_line_an_epoch(script, tiny, tmp_path, capsys):
 
 def test_a_terminal_has_one_bar_an_epoch(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for name in ("COLUMNS", "LINES"):  # a bar is cut to the width of the terminal
+        monkeypatch.setenv(name, "200")
     assert run([*tiny, "--out", tmp_path / "run"]) == 0
     shown = capsys.readouterr().err
     assert "epoch 1/2: 100%" in shown and "epoch 2/2: 100%" in shown and "val_accuracy" in shown

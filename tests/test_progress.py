@@ -14,6 +14,8 @@ ROW = {"epoch": 2, "train_loss": 1.23456, "val_loss": 0.5, "val_accuracy": 0.876
 def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(progress, "bars_are_drawn", lambda: request.param)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    for name in ("COLUMNS", "LINES"):  # of the terminal; a bar is cut to its width
+        monkeypatch.setenv(name, "200")
     return request.param
 
 
