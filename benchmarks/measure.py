@@ -90,12 +90,15 @@ def setting(profile: str, repetitions: int, device: torch.device) -> dict[str, A
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     about = Path("/proc/cpuinfo")
     said = about.read_text(encoding="utf-8") if about.exists() else ""
-    cpu = re.search(r"model name\s*: (.*)", said)
+    name = re.search(r"model name\s*: (.*)", said)
+    # One name may stand for several generations; Linux on x86 has numbers, too.
+    numbers = re.findall(r"^(?:cpu )?(family|model)\s*: (\d+)", said, re.MULTILINE)[:2]
+    cpu = ", ".join([name[1], *map(" ".join, numbers)]) if name else platform.processor()
     return {
         "profile": profile,
         "repetitions": repetitions,
         "device": str(device),
-        "cpu": cpu[1] if cpu else platform.processor(),
+        "cpu": cpu,
         "cores": len(usable(0)),
         "threads": torch.get_num_threads(),
         "cpu_instructions": torch.backends.cpu.get_cpu_capability(),
