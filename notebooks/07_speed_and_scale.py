@@ -867,8 +867,9 @@ def train_with(processes):
         command += [f"--nproc-per-node={processes}", str(script)]
         settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
         said = subprocess.check_output(command, env=settings, text=True)
+    rows = [line for line in said.splitlines() if line.startswith(("linear", "cnn"))]
     names = ["model", "epoch", "loss", "seconds"]
-    return pd.read_csv(StringIO(said), sep=" ", names=names)
+    return pd.read_csv(StringIO("\n".join(rows)), sep=" ", names=names)
 
 
 # %%

@@ -40,6 +40,8 @@ LAUNCHERS = {
     "torchrun": (TORCHRUN, []),
     "Lightning": (LIGHTNING, ["--devices", "2", "--strategy", "ddp"]),
 }
+# What PyTorch 2.8 and 2.9 print when two processes meet.
+GLOO = re.compile(r"^.*connected peer ranks is : \d+\n", re.MULTILINE)
 EXACT = ("epoch", "train_loss", "val_loss", "val_accuracy", "lr")
 
 
@@ -77,12 +79,13 @@ def two_forks(launcher, *flags, nodes=1):
         ranks = [where | ({"NODE_RANK": str(n)} if nodes == 2 else ranks[n]) for n in range(2)]
     words = flags if "--resume" in flags else [*flags, *own]
     both = [forked(script, *words, **environment) for environment in ranks]
-    return [process.finish() for process in both]
+    ends = [process.finish() for process in both]
+    return [(status, GLOO.sub("", output), errors) for status, output, errors in ends]
 
 
 def finish(process):
     output, errors = process.communicate(timeout=200)
-    return process.returncode, output, errors
+    return process.returncode, GLOO.sub("", output), errors
 
 
 def curve(folder):
