@@ -3,6 +3,9 @@
 import csv
 import json
 import re
+import shutil
+import sys
+import time
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ import lightning_train
 import train
 from commands import terminal
 from commands.flags import TRAINING, make_parser, read_flags
+from commands.prepare import _new_name as new_name
 from commands.report import draw_figures
 from commands.run_folder import RunFolder, load_checkpoint
 from helpers.data import load
@@ -397,3 +401,23 @@ def test_the_notice_of_the_sample_keeps_its_lines(capsys):
     commands.run._plain_warning("\n!!!\nThe full data set is not here\n!!!")
     lines = capsys.readouterr().err.splitlines()
     assert "The full data set is not here" in lines and "\\n" not in "".join(lines)
+
+
+def test_runs_of_the_same_second_get_names_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "strftime", lambda form: "now")
+    flags = SimpleNamespace(model="linear", dataset="mnist", dry_run=False)
+    names = [new_name(flags, seed=3).name for _ in range(3)]
+    assert names == [f"linear-mnist-now-seed3{end}" for end in ("", "-2", "-3")]
+    shutil.rmtree("runs")
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(OSError):
+        new_name(flags, seed=3)
+    assert (tmp_path / "runs").read_text() == "a file"
+
+
+def test_ctrl_c_while_the_libraries_are_loaded_is_one_word(capsys):
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "stopped\n"
+    sys.excepthook(ValueError, ValueError("a fault of ours"), None)
+    assert "ValueError: a fault of ours" in capsys.readouterr().err

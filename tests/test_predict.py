@@ -882,3 +882,38 @@ def test_damaged_bytes_are_a_picture_or_one_line(kind, data):
         assert read_image(io.BytesIO(content), "it").mode in ("L", "RGB")
     except DataError as error:
         assert str(error).startswith("cannot read it: ") and "\n" not in str(error)
+
+
+def test_a_picture_may_come_through_a_pipe():
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), "red").save(buffer, "PNG")
+    reading, writing = os.pipe()
+    os.write(writing, buffer.getvalue())
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert np.array_equal(read_image(pipe, "a pipe"), Image.new("RGB", (5, 4), "red"))
+
+
+def test_a_huge_jpeg_is_decoded_smaller(tmp_path):
+    Image.new("L", (5200, 4000)).save(tmp_path / "huge.jpg")
+    assert read_image(tmp_path / "huge.jpg").size == (2600, 2000)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied"), "permission denied"),
+        (MemoryError(), "not enough memory for it"),
+        (SyntaxError("broken\nPNG"), "the picture is damaged (broken PNG)"),
+        (KeyError(), "the picture is damaged (KeyError)"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_a_reason_in_one_line(error, told, tmp_path, monkeypatch):
+    def fail(file):
+        raise error
+
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    monkeypatch.setattr(pictures, "_decode", fail)
+    with pytest.raises(DataError) as raised:
+        read_image(tmp_path / "a.png")
+    assert str(raised.value).endswith(f"a.png: {told}")

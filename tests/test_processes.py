@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,12 +24,15 @@ import torch
 import commands.run
 import lightning_train
 import train
+from commands.prepare import expect_processes, require_same_data
 from commands.run_folder import load_checkpoint
+from commands.trainer import settle_for_all
 from helpers.data.load import SAMPLE, load
 from helpers.data.npz import read_prepared
 from helpers.models import build_model
 from helpers.recipes import recipe, with_changes
 from helpers.support import processes
+from helpers.support.errors import UserError
 from helpers.training import evaluate, fit
 from tests.forked import forked
 
@@ -296,3 +300,65 @@ def test_alone_nothing_is_wrapped_shared_or_sent():
     assert processes.from_main("fp32") == "fp32" and processes.rank() == 0
     number = torch.tensor(2.0)
     assert processes.sum_over_processes(number)[0] is number
+
+
+LAUNCHER_VARIABLES = (
+    *("WORLD_SIZE", "RANK", "MASTER_ADDR", "LOCAL_RANK", "NODE_RANK"),
+    *("SLURM_NTASKS", "SLURM_PROCID", "TORCHELASTIC_RUN_ID", "COURSE_PRECISION"),
+)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A process that nobody has told that it is one of several."""
+    for name in LAUNCHER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(processes._Expected, "rank", 0)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "told", "expected"),
+    [
+        (1, 1, {"LOCAL_RANK": "7"}, 0),  # left behind by another program
+        (2, 1, {}, 0),
+        (2, 1, {"LOCAL_RANK": "1"}, 1),
+        (2, 2, {"LOCAL_RANK": "1", "NODE_RANK": "1"}, 3),
+        (2, 1, {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, 1),
+        (2, 1, {"SLURM_NTASKS": "5", "SLURM_PROCID": "1"}, 0),  # of another job
+    ],
+)
+def test_a_process_knows_its_number_before_they_are_joined(devices, nodes, told, expected, alone):
+    for name, value in told.items():
+        alone.setenv(name, value)
+    expect_processes(devices, nodes)
+    assert processes.number() == expected and processes.is_main() is (expected == 0)
+
+
+def test_torchrun_and_the_flags_have_to_agree(alone):
+    told = {"WORLD_SIZE": "3", "RANK": "0", "MASTER_ADDR": "here", "TORCHELASTIC_RUN_ID": "a"}
+    for name, value in told.items():
+        alone.setenv(name, value)
+    expect_processes(devices=3, num_nodes=1)
+    with pytest.raises(UserError, match="torchrun has started 3 processes, but --devices 2"):
+        expect_processes(devices=2, num_nodes=1)
+
+
+def test_processes_with_different_data_do_not_train_together():
+    same = {"digest": "a", "data_source": "one folder"}
+    require_same_data([same, dict(same)])
+    with pytest.raises(UserError, match="different data.*one folder.*another"):
+        require_same_data([same, {"digest": "b", "data_source": "another"}])
+
+
+def test_later_processes_take_the_precision_of_the_first(alone):
+    def settled(wanted):
+        run = SimpleNamespace(config=SimpleNamespace(precision=wanted))
+        return settle_for_all(run, batches=None)
+
+    alone.setattr(processes._Expected, "rank", 1)
+    assert settled("bf16") == "bf16"
+    with pytest.raises(UserError, match="choose fp32 or bf16"):
+        settled("auto")
+    alone.setenv("COURSE_PRECISION", "fp32")
+    assert settled("auto") == "fp32"

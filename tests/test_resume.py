@@ -384,3 +384,14 @@ def test_a_folder_run_from_before_data_json_is_compared_by_the_name_of_its_folde
     for other in ({"data_source": "the image folder cars"}, {"classes": ["cats", "zebras"]}):
         with pytest.raises(RunError, match="not the data"):
             folder.check_data(now, other)
+
+
+def test_a_checkpoint_of_another_model_is_not_resumed(half, capsys):
+    state = load_checkpoint(half / "last.pt")
+    name = next(iter(state["model"]))
+    state["model"][name] = state["model"][name][:1]
+    save_checkpoint(half / "last.pt", state)
+    before = (half / "last.pt").read_bytes(), (half / "metrics.csv").read_bytes()
+    assert run(["--resume", half]) == 2
+    assert "is damaged, or of another model" in capsys.readouterr().err
+    assert ((half / "last.pt").read_bytes(), (half / "metrics.csv").read_bytes()) == before
