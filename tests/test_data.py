@@ -324,3 +324,8 @@ def test_unknown_names_and_modes_are_refused(mnist):
             mnist.batches(*wrong)
     with pytest.raises(ValueError, match="64.* 3"):
         mnist.batches("train", 64, shuffle=True, world_size=3)
+
+
+def test_shifts_are_scaled_with_the_images():
+    scaled = Augmentation(shift=8, flip=True, reflect=True).scaled(0.5)
+    assert scaled == Augmentation(shift=4, flip=True, reflect=True)
