@@ -387,11 +387,9 @@ def test_the_search_log_is_summed_up_as_it_is():
         assert int(count) == number and abs(float(difference) - found) < 0.0051
 
 
-def test_what_is_said_of_the_recipe_with_muon_is_what_its_first_run_gave():
-    run = json.loads((RESULTS.parent / "muon.json").read_text(encoding="utf-8"))[0]
-    accuracy, duration = (
-        f"{100 * run['test_accuracy']:.1f} %",
-        f"{run['seconds'][-1] / 60:.0f} minutes",
-    )
-    for text in (muon.__doc__, README.read_text(encoding="utf-8")):
-        assert accuracy in text and duration in text and run["setting"]["cpu"].split()[0] in text
+def test_what_is_said_of_the_recipe_with_muon_is_what_its_runs_gave():
+    for run in json.loads((RESULTS.parent / "muon.json").read_text(encoding="utf-8")):
+        minutes = run["seconds"][-1] / 60
+        said = f"{100 * run['test_accuracy']:.1f} %", f"{minutes:.0f} minutes"
+        for text in (muon.__doc__, README.read_text(encoding="utf-8")):
+            assert all(each in text for each in said), run["setting"]["cpu"]
