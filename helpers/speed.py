@@ -71,7 +71,10 @@ def settle_precision(wanted: str, model: nn.Module, batches: Batches, announce: 
     """
     if wanted != "auto":
         return wanted
-    trial = choose_precision(model, next(iter(batches)))
+    images, labels = next(iter(batches))
+    if batches.image_sizes:  # images that grow: most of the work is done when they are large
+        images = F.interpolate(images, batches.image_sizes[-1])
+    trial = choose_precision(model, (images, labels))
     if announce and is_main() and not in_notebook():
         print(trial, file=sys.stderr)
     return from_main(trial.precision)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.data.load import load
 from helpers.models import build_model
 from helpers.speed import (
     PrecisionTrial,
@@ -76,15 +77,30 @@ def test_the_choice_is_told_once_and_not_in_a_notebook(notebook, monkeypatch, ca
     trial = PrecisionTrial("bf16", 2.0, 1.0)
     monkeypatch.setattr("helpers.speed.choose_precision", lambda *_: trial)
     monkeypatch.setattr("helpers.speed.in_notebook", lambda: notebook)
+    batches = load("mnist", mode="sample").batches("train", 8)
     for wanted, announce, told in (
         ("auto", True, not notebook),
         ("auto", False, False),
         ("bf16", True, False),
     ):
-        assert settle_precision(wanted, nn.Flatten(), [None], announce) == "bf16"
+        assert settle_precision(wanted, nn.Flatten(), batches, announce) == "bf16"
         said = capsys.readouterr()
         assert said.out == "" and said.err == f"{trial}\n" * told
-    assert settle_precision("fp32", nn.Flatten(), [None], True) == "fp32"
+    assert settle_precision("fp32", nn.Flatten(), batches, True) == "fp32"
+
+
+@pytest.mark.parametrize(("sizes", "tried"), [((), 28), ((16, 20), 20)])
+def test_images_that_grow_are_tried_at_their_last_size(sizes, tried, monkeypatch):
+    seen = []
+
+    def look(model, batch):
+        seen.append(batch[0].shape)
+        return PrecisionTrial("fp32", 1.0, 1.0)
+
+    monkeypatch.setattr("helpers.speed.choose_precision", look)
+    batches = load("mnist", mode="sample").batches("train", 8, image_sizes=sizes)
+    settle_precision("auto", nn.Flatten(), batches, announce=False)
+    assert seen == [(8, 1, tried, tried)] and batches.epoch == 0
 
 
 def test_autocast_multiplies_in_the_named_precision():
