@@ -128,7 +128,7 @@ FULL = Profile(
     seeds=3,
     lengths=(
         *(("fit", 2), ("fit", 4), ("muon", 1), ("muon", 3)),
-        # What each idea gives, in about the time of `fit` with 4 epochs, or more.
+        # What each idea gives, in about the time of `fit` with 4 epochs.
         *(("fit_whole", 3), ("cnn_growing", 7), ("cnn_whole", 4)),
         *(("fit", 11), ("muon", 8), ("usual", 5), ("fit", 22), ("muon", 15)),
     ),

@@ -538,7 +538,7 @@ whole = replace(with_epochs(short, budget(full=3, fast=1)), image_sizes=())
 train("whole images", whole)
 train("growing images", with_epochs(short, budget(full=4, fast=2)))
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against seconds for two short trainings of the fast CNN: the one with growing images stays low at first, jumps at the end, and ends above the one with whole images."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against seconds for two short trainings of the fast CNN: the one with growing images begins near chance and ends above the one with whole images."}}
 figure, axis = plt.subplots(figsize=(6.4, 3))
 for (name, points), colour, marker in zip(curves.items(), COLOURS, MARKERS):
     axis.plot(*zip(*points), color=colour, marker=marker, markersize=5, label=name)
@@ -558,7 +558,7 @@ confirm(
 )
 
 # %% [markdown]
-# While the images are small, the accuracy on full-size validation images is poor: the network has never seen objects so large. It jumps when they have grown. What counts is the end, when the schedule has brought the learning rate down.
+# While the images are smallest, the accuracy on full-size validation images is hardly better than chance: the network has never seen objects so large. It rises as they grow. What counts is the end, when the schedule has brought the learning rate down.
 #
 # That is one seed, a part of the images, and less than a minute. For a verdict we have to train on all images, with several seeds.
 #
@@ -648,7 +648,7 @@ confirm(
 #
 # ### What each idea gives
 #
-# Which part comes from the growing images, which from the fast CNN? Four trainings of little more than a minute each tell. The large CNN has the recipe of chapter 3, once as it is, and once with images that grow. The fast CNN has its own recipe, in the same two ways. All are done by `fit`, and the others take about as long as the last one, or longer.
+# Which part comes from the growing images, which from the fast CNN? Four trainings of little more than a minute each tell. The large CNN has the recipe of chapter 3, once as it is, and once with images that grow. The fast CNN has its own recipe, in the same two ways. All are done by `fit`, with so many epochs that they take about equally long.
 
 # %% tags=["hide-input"]
 # @title Four trainings of little more than a minute
@@ -671,7 +671,7 @@ confirm(
 )
 
 # %% [markdown]
-# Growing images help the fast CNN, by more than the spread over the seeds. They do nothing for the large CNN with the recipe of chapter 3 that could be seen, and with whole images the fast CNN is no clear gain over the large one: what differs by no more than the spread is no result. So it is the two together that count, and even they are the smaller part. Look back at the usual loop after a minute: the larger part is the recipe (augmentation, label smoothing, a learning rate that falls to 0 in time), and code that gets through more images while it lasts.
+# Growing images help the fast CNN, by more than the spread over the seeds. They do not help the large CNN with the recipe of chapter 3. With whole images the fast CNN is no clear gain over the large one, since what differs by no more than the spread is no result. So it is the two together that count, and even they are the smaller part. Look back at the usual loop after a minute: the larger part is the recipe (augmentation, label smoothing, a learning rate that falls to 0 in time), and code that gets through more images while it lasts.
 #
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
 #
