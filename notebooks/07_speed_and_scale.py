@@ -727,7 +727,7 @@ print("a step of fit, and how many times as long the others take")
 print(table.to_string(float_format="%.2f", na_rep="-"))
 
 # %% [markdown]
-# On this processor a compiled step is no faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
+# This was measured on an older AMD EPYC than the minutes above. There a compiled step is no faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
 #
 # Autograd costs little, even here, where a step is shorter than anywhere else in the course. About half of this step is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
 #
