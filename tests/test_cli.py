@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-import sys
 import time
 import warnings
 from dataclasses import replace
@@ -417,7 +416,7 @@ def test_runs_of_the_same_second_get_names_of_their_own(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_the_libraries_are_loaded_is_one_word(capsys):
-    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    commands._one_line(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == "stopped\n"
-    sys.excepthook(ValueError, ValueError("a fault of ours"), None)
+    commands._one_line(ValueError, ValueError("a fault of ours"), None)
     assert "ValueError: a fault of ours" in capsys.readouterr().err
