@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->24 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->25 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -573,7 +573,8 @@ confirm(
 # %%
 stored = json.loads((root / "benchmarks" / "results.json").read_text())
 minutes = stored["minutes"]
-print(f"processor: {minutes['setting']['cpu']}; images: {minutes['source']}")
+print("processor:", minutes["setting"]["cpu"])
+print("images:", minutes["source"])
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Validation accuracy against minutes on all of CIFAR-10. The recipe and Muon lie close together, near 79 % in less than a minute and 89 % after six minutes. The usual loop with the same network has 66 % after a minute and ends at 80 %."}}
 # From a file, not from this run.
@@ -723,13 +724,14 @@ table = pd.DataFrame(
 table["fit"] = [each["milliseconds"]["fit"]["median"] for each in steps]
 table["to compile (s)"] = [each["start_up_seconds"] for each in steps]
 table = table.rename(columns={"fit": "fit (ms)", "hand": "by hand"})
+print("processor:", stored["steps"]["setting"]["cpu"])
 print("a step of fit, and how many times as long the others take")
 print(table.to_string(float_format="%.2f", na_rep="-"))
 
 # %% [markdown]
-# This was measured on an older AMD EPYC than the minutes above. There a compiled step is no faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
+# On this processor no compiled step is clearly faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
 #
-# Autograd costs little, even here, where a step is shorter than anywhere else in the course. About half of this step is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
+# Autograd costs little, even here, where a step is shorter than anywhere else in the course. Nearly half of this step is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
 #
 # ## What went wrong, and why
 #
