@@ -92,6 +92,7 @@ mutants: $(INSTALLED)  ## break helpers/ in many ways: what the tests notice (MU
 
 coverage: $(INSTALLED)  ## run all tests, and list the lines and branches that no test reaches
 	$(BIN)/python -m pip install --quiet --group teeth
+	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -n 2 $(PYTEST_ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report

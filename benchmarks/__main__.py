@@ -85,10 +85,13 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
     if options.repetitions is not None and options.repetitions < 1:
         raise UserError(f"--repetitions {options.repetitions}: must be at least 1")
     write(options.out, results)  # lest we measure and then cannot
-    one = (
-        "accuracy" if options.goal is not None else "minutes" if options.seed is not None else None
-    )
-    only = options.only or one
+    if options.seed is not None and (options.only not in (None, "minutes") or options.repetitions):
+        raise UserError("--seed: it is of the minutes part, and does not go with --repetitions")
+    only = options.only
+    if only is None and options.goal is not None:
+        only = "accuracy"
+    elif only is None and options.seed is not None:
+        only = "minutes"
     device, datasets = best_device(), {name: load(name) for name in profile.datasets}
     for part in [only] if only else PARTS:
         if part == "accuracy":
@@ -97,9 +100,10 @@ def measure(options: Namespace, profile: Profile, results: dict[str, Any]) -> No
                 known.setdefault("goals", {})[str(goal)] = found
                 write(options.out, results)
         elif part == "minutes":
-            seeds, known = range(options.repetitions or profile.seeds), []
-            about = setting(profile.name, len(seeds), device)
-            if options.seed is not None:
+            about = setting(profile.name, 1, device)
+            if options.seed is None:
+                seeds, known = [*range(options.repetitions or profile.seeds)], []
+            else:
                 seeds, known = [options.seed], trainings_like(about, results, options.seed)
             for found in minutes.measure(profile, datasets, seeds, known):
                 count = len({run["seed"] for run in found["runs"]})

@@ -32,9 +32,9 @@ BY_FIT = {
 CONTESTANTS = {
     "usual": "usual loop, fast CNN, Adam",
     "fit": "this course: fit, fast CNN",
-    "fit_whole": "the same, whole images",
+    "fit_whole": "fit, fast CNN, whole images",
     "cnn_growing": "fit, large CNN, growing images",
-    "cnn_whole": "the same, whole images",
+    "cnn_whole": "fit, large CNN, whole images",
     "muon": "benchmarks.muon",
 }
 
@@ -109,8 +109,7 @@ def ends(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             key = run["contestant"], epoch if usual else run["epochs"]
             end = run | {"seconds": seconds, "val_accuracy": accuracy}
             together.setdefault(key, []).append(end)
-    found = []
-    order = [*CONTESTANTS]
+    found, order = [], [*CONTESTANTS]
     for (contestant, epochs), each in sorted(
         together.items(), key=lambda item: (order.index(item[0][0]), item[0][1])
     ):

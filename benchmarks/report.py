@@ -93,7 +93,7 @@ def minutes(results: Results) -> Table:
         )
         for end in part["ends"]
     ]
-    note = f"Accuracies: mean ± standard deviation over the seeds. {part['dataset']}. "
+    note = "Accuracies: mean ± standard deviation over the seeds. "
     header = ("training", "precision", "epochs", "seeds", "seconds")
     header += ("validation accuracy", "test accuracy")
     return "Accuracy after minutes", note + machine(part, [part]), header, rows

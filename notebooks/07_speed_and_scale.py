@@ -735,7 +735,7 @@ print(table.to_string(float_format="%.2f", na_rep="-"))
 #
 # ## What went wrong, and why
 #
-# **The first step was timed.** Memory, the programs of the layers and the optimizer's state are prepared in the first step. Whoever times one step of each contestant measures that. Here everything is long prepared, so we ask a fresh process for the times of its first ten steps.
+# **The first step was timed.** Memory, the code for every operation and the optimizer's state are prepared in the first step. Whoever times one step of each contestant measures that. Here everything is long prepared, so we ask a fresh process for the times of its first ten steps.
 
 # %%
 FIRST_STEPS = """

@@ -71,7 +71,7 @@ def test_jupyterlab_opens_the_learners_cells_whatever_else_was_edited(
     assert pair.read_bytes() == script
 
 
-@pytest.mark.parametrize("tool", ["frame", "frame --check", "render", "run_fast"])
+@pytest.mark.parametrize("tool", ["generate", "generate --check", "render", "run_fast"])
 def test_no_tool_writes_over_answers(course: Course, tool: str) -> None:  # noqa: F811
     path = course.chapters()[0].notebook
     answered = write_answer(path)
@@ -80,7 +80,7 @@ def test_no_tool_writes_over_answers(course: Course, tool: str) -> None:  # noqa
         copy = read_notebook(course.fast / "notebooks" / path.name)
         assert copy.cells[-1].source == ANSWER, "the learner sees the own answers run"
     else:
-        main = {"frame": generate.main, "render": render.main}[tool.split()[0]]
+        main = {"generate": generate.main, "render": render.main}[tool.split()[0]]
         with pytest.raises(UserError, match="01_small.ipynb was edited.*git restore"):
             main(tool.split()[1:], course)
     assert path.read_bytes() == answered

@@ -201,7 +201,10 @@ def test_a_run_writes_what_it_promises(whole):
     assert impossible["contestants"]["fit"]["reached"] == 0 and len(impossible["runs"]) == 2
     lengths = [(run["contestant"], run["epochs"]) for run in results["minutes"]["runs"]]
     assert lengths == TINY.seeds * [*LENGTHS]
-    assert len(tables(results)[PARTS.index("minutes")][-1]) == len(results["minutes"]["ends"]) == 6
+    # Of the usual loop, which comes first, a line for each epoch.
+    first, second, *whole = tables(results)[PARTS.index("minutes")][-1]
+    assert [row[2] for row in (first, second, *whole)] == ["1", "2", "1", "5", "1", "1"]
+    assert all(row[-1].endswith(" %") for row in whole) and first[-1] == second[-1] == "–"
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
 
@@ -307,6 +310,8 @@ def test_a_seed_that_comes_later_keeps_the_others(whole, tmp_path, monkeypatch, 
 MISTAKES = {
     "--repetitions 0": "--repetitions 0",
     "--goal 0.5": "--goal 0.5: choose from 0, 1",
+    "--seed 1 --only peak": "--seed: it is of the minutes part",
+    "--seed 1 --repetitions 2": "--seed: it is of the minutes part",
     "--out=": "empty",
     "--out pyproject.toml": "holds no results",
 }
