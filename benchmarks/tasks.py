@@ -9,8 +9,8 @@ from torch import nn
 from helpers.data.batches import ImageData
 from helpers.data.load import load
 from helpers.models import ImageShape, build_model
+from helpers.precision import settle_precision
 from helpers.recipes import TrainingConfig
-from helpers.speed import settle_precision
 
 Datasets = dict[str, ImageData]
 SPLITS = ("train", "val", "test")

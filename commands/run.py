@@ -21,7 +21,7 @@ from commands.signals import Stopped, stop_on_signals
 from commands.terminal import FAILED, USAGE_ERROR
 from helpers.data.load import SampleWarning
 from helpers.models import count_parameters
-from helpers.speed import settle_precision
+from helpers.precision import settle_precision
 from helpers.support import processes
 from helpers.support.errors import UserError
 from helpers.training import History, Metrics, make_optimizer, train_epoch, training_batches

@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from commands.prepare import Run, require_same_data
 from helpers.data import ImageData
 from helpers.lightning import ImageDataModule, quiet_lightning
-from helpers.speed import settle_precision
+from helpers.precision import settle_precision
 from helpers.support.errors import UserError
 from helpers.support.processes import gathered, is_main, launched, number
 

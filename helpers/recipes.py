@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from helpers.speed import PRECISIONS
+from helpers.precision import PRECISIONS
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULERS = ("none", "step", "linear", "cosine", "onecycle")

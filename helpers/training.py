@@ -18,8 +18,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from helpers.data.batches import Batches, ImageData
+from helpers.precision import autocast, settle_precision
 from helpers.recipes import TrainingConfig
-from helpers.speed import autocast, keep_freed_memory, settle_precision
+from helpers.speed import keep_freed_memory
 from helpers.support.processes import (
     is_main,
     rank,

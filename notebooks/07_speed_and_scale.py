@@ -95,7 +95,8 @@ from helpers.models import build_model
 from helpers.notebook import budget, confirm, record
 from helpers.plots import COLOURS, MARKERS, use_style
 from helpers.recipes import recipe, with_epochs
-from helpers.speed import autocast, choose_precision, keep_freed_memory
+from helpers.precision import autocast, choose_precision
+from helpers.speed import keep_freed_memory
 from helpers.training import best_device, fit
 
 use_style()

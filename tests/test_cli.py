@@ -24,8 +24,8 @@ from commands.prepare import _new_name as new_name
 from commands.report import draw_figures
 from commands.run_folder import RunFolder, load_checkpoint
 from helpers.data import load
+from helpers.precision import PRECISIONS
 from helpers.recipes import OPTIMIZERS, SCHEDULERS
-from helpers.speed import PRECISIONS
 from helpers.support.errors import UserError
 from helpers.training import COLUMNS, History
 

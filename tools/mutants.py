@@ -1,7 +1,7 @@
 """Break helpers/ in many small ways, one at a time, and see which the quick tests notice.
 
     python -m tools.mutants --sample 200 --seed 1       200 at random
-    python -m tools.mutants --module helpers/speed.py   all of one module
+    python -m tools.mutants --module helpers/precision.py   all of one module
 
 cosmic-ray knows the ways: another operator, a number one higher, a condition turned round, a loop
 that never runs. Nothing is written: each mutant lives in a process of its own, a fork of one that
@@ -317,7 +317,7 @@ def changed(before: str, after: str) -> list[str]:
 def main() -> int:
     """Run a sample of mutants; the exit status says nothing of them."""
     parser = argparse.ArgumentParser(description="which mutants of helpers/ survive")
-    parser.add_argument("--module", metavar="FILE", help="one only, such as helpers/speed.py")
+    parser.add_argument("--module", metavar="FILE", help="one only, such as helpers/precision.py")
     parser.add_argument("--sample", type=int, metavar="N", help="this many (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
