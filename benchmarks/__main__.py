@@ -141,12 +141,17 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"--out {path}: holds no results of this version") from error
 
 
+def published() -> list[Path]:
+    """The results that the README shows: the main ones, and those of other processors."""
+    return [RESULTS, *sorted(FOLDER.glob("results-on-*.json"))]
+
+
 def write(path: Path, results: dict[str, Any]) -> None:
     """Write the results; those that are published go into the README, too."""
     text = json.dumps({part: results[part] for part in PARTS if part in results}, indent=1) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
-    if path.resolve() == RESULTS:
-        readme = filled(README.read_text(encoding="utf-8"), results)
+    if path.resolve() in published():
+        readme = filled(README.read_text(encoding="utf-8"), *map(read, published()))
         write_atomically(README, lambda file: file.write(readme.encode()))
 
 

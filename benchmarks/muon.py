@@ -2,7 +2,10 @@
 
     python -m benchmarks.muon                          # with seed 0; adds to muon.json
     python -m benchmarks.muon --set seed=1
-    python -m benchmarks.muon --trial --set epochs=8 cutout=0   # no test accuracy, adds nothing
+    python -m benchmarks.muon --trial --set epochs=8 cutout=0   # to try something; adds nothing
+
+A trial trains on the training images and is judged on the validation images. Where nothing is left
+to choose, both are there to learn from, and the test images judge, once.
 
 It joins ideas that `search.md` tried one by one. Its runs stand in `muon.json`, each with its
 machine: the first took 16 minutes on an AMD EPYC and has 89.4 % of the test split, the second
@@ -26,10 +29,11 @@ from torch.nn import functional as F
 
 from benchmarks.measure import setting, tell
 from commands.flags import Parser
-from helpers.data.batches import ImageData
+from helpers.data.batches import ImageData, Split
 from helpers.data.load import load
 from helpers.models import count_parameters
-from helpers.speed import autocast, keep_freed_memory, settle_precision
+from helpers.precision import autocast, settle_precision
+from helpers.speed import keep_freed_memory
 from helpers.support.errors import UserError
 from helpers.support.files import write_atomically
 from helpers.training import best_device, evaluate
@@ -55,7 +59,9 @@ class Settings:
     head_lr: float = 0.67
     momentum: float = 0.85
     weight_decay: float = 2e-6  # for each image of a batch
-    whiten_epochs: float = 3.0  # after these the first layer's bias stays
+    whiten_epochs: int = 3  # after these the first layer's bias stays
+    skip: float = 0.5  # of the images with a loss below the mean, in every epoch
+    whole: float = 0.125  # the last part of the epochs, in which no image is skipped
     precision: str = "auto"
     seed: int = 0
 
@@ -165,12 +171,26 @@ def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     return images.masked_fill(inside[:, None].to(images.device), 0)
 
 
+def choose(losses: Tensor, skip: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The numbers of the images that an epoch takes, and what each image of all counts.
+
+    What a network knows already teaches it little (Qin et al., 2024, "InfoBatch: Lossless training
+    speed up by unbiased dynamic data pruning"). So of the images whose loss was below the mean when
+    they were last seen, a part, `skip`, is left out. The rest of them count more: on average the
+    gradient stays the same.
+    """
+    easy = losses < losses.mean()
+    draws = torch.rand(len(losses), generator=generator).to(losses.device)
+    chosen = ~(easy & (draws < skip))
+    return chosen.nonzero().flatten().cpu(), torch.where(easy, 1 / (1 - skip), 1.0)
+
+
 def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str, Any]:
-    """Train on `data.train`, with a look at the validation split now and then.
+    """Train on `data.train`, with a look at the validation split, if there is one, now and then.
 
     Returns:
         network (as after the last step), precision, and a list each of seconds (since the start,
-        validation included) and val_accuracy (0 to 1).
+        validation included) and val_accuracy (0 to 1), of the same moments.
     """
     started = time.perf_counter()
     keep_freed_memory()
@@ -181,40 +201,58 @@ def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str
     sizes, epochs = settings.image_sizes[-settings.epochs :], settings.epochs
     size_of_epoch = [sizes[e * len(sizes) // epochs] for e in range(epochs)]
     options: dict[str, Any] = {"shuffle": True, "augment": True, "seed": settings.seed}
-    batches = data.batches("train", settings.batch_size, image_sizes=size_of_epoch, **options)
-    val_batches = data.batches("val", 500)
+    options |= {"image_sizes": size_of_epoch}
+    batches = data.batches("train", settings.batch_size, **options)
     precision = settle_precision(settings.precision, network, batches, announce=True)
+    # From here on an image brings its number in place of its label: its loss is kept by it.
+    labels, losses = data.train.labels, torch.zeros(len(data.train), device=device)
+    batches.split = Split(data.train.images, torch.arange(len(labels), device=device))
     optimizers = make_optimizers(network, settings)
     seconds: list[float] = []
     accuracies: list[float] = []
     generator = torch.Generator().manual_seed(settings.seed)
-    step, steps = 0, epochs * len(batches)
-    bias_steps = settings.whiten_epochs * len(batches)
     for epoch in range(epochs):
-        batches.set_epoch(epoch)
         network.train()
-        for images, labels in batches:
+        if epoch >= settings.whiten_epochs:  # then no gradient has to go back so far
+            network.whitening.bias.requires_grad_(False)
+        skip = settings.skip if epoch < (1 - settings.whole) * epochs else 0.0
+        chosen, counts = choose(losses, skip, generator)
+        batches.set_epoch(epoch, chosen)
+        for position, (images, numbers) in enumerate(batches):
             if settings.cutout:
                 side = round(settings.cutout * images.shape[-1] / 32)
                 images = cut_out(images, side, generator)
             with autocast(device, precision):
-                logits = network(images)
+                logits = network(images).float()
+            smoothing = settings.label_smoothing
+            each = F.cross_entropy(
+                logits, labels[numbers], label_smoothing=smoothing, reduction="none"
+            )
+            losses[numbers] = each.detach()
             # A sum, not a mean: the rates are those for sums.
-            options = {"label_smoothing": settings.label_smoothing, "reduction": "sum"}
-            F.cross_entropy(logits.float(), labels, **options).backward()
+            (each * counts[numbers]).sum().backward()
+            set_rates(optimizers, settings, epoch + position / len(batches))
             for optimizer in optimizers:
-                for group in optimizer.param_groups:
-                    last = bias_steps if group.get("early") else steps
-                    group["lr"] = group["first_lr"] * max(0.0, 1 - step / last)
-                optimizer.step()
+                with autocast(device, precision):  # Muon's products, too
+                    optimizer.step()
                 optimizer.zero_grad()
-            step += 1
         if (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == epochs:
-            accuracies.append(round(evaluate(network, val_batches, precision).accuracy, 5))
+            judged = ""
+            if len(data.val):
+                val_batches = data.batches("val", 500)
+                accuracies.append(round(evaluate(network, val_batches, precision).accuracy, 5))
+                judged = f"{100 * accuracies[-1]:.2f} % "
             seconds.append(round(time.perf_counter() - started, 2))
-            tell(f"epoch {epoch + 1}: {100 * accuracies[-1]:.2f} % after {seconds[-1]:.0f} s")
+            tell(f"epoch {epoch + 1}: {judged}after {seconds[-1]:.0f} s")
     found = {"network": network, "precision": precision}
     return found | {"seconds": seconds, "val_accuracy": accuracies}
+
+
+def with_all_images(data: ImageData) -> ImageData:
+    """The same data with its validation images among the training images."""
+    images = torch.cat([data.train.images, data.val.images])
+    labels = torch.cat([data.train.labels, data.val.labels])
+    return replace(data, train=Split(images, labels), val=data.val[:0])
 
 
 def make_optimizers(network: Network, settings: Settings) -> list[torch.optim.Optimizer]:
@@ -236,6 +274,16 @@ def make_optimizers(network: Network, settings: Settings) -> list[torch.optim.Op
     return [others, muon]
 
 
+def set_rates(
+    optimizers: list[torch.optim.Optimizer], settings: Settings, epochs_done: float
+) -> None:
+    """Every rate falls evenly to zero: at the end, or where the whitening layer stops learning."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            last = settings.whiten_epochs if group.get("early") else settings.epochs
+            group["lr"] = group["first_lr"] * max(0.0, 1 - epochs_done / last)
+
+
 def changed(settings: Settings, changes: list[str]) -> Settings:
     """`settings` with changes such as `epochs=8` or `image_sizes=16,32`; else a UserError."""
     kinds = {field.name: type(getattr(settings, field.name)) for field in fields(settings)}
@@ -249,7 +297,12 @@ def changed(settings: Settings, changes: list[str]) -> Settings:
             values[name] = tuple(map(int, text.split(","))) if many else kinds[name](text)
         except ValueError as error:
             raise UserError(f"--set {change}: not a value of {name}") from error
-    return replace(settings, **values)
+    settings = replace(settings, **values)
+    if min(settings.epochs, settings.batch_size, settings.whiten_epochs) < 1:
+        raise UserError("--set: epochs, batch_size and whiten_epochs must be at least 1")
+    if not 0 <= settings.skip < 1:
+        raise UserError(f"--set skip={settings.skip:g}: must be from 0 to below 1")
+    return settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -257,18 +310,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(prog="python -m benchmarks.muon", description="CIFAR-10 with Muon, once.")
     text = "changes, such as epochs=8 image_sizes=16,32"
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=text)
-    parser.add_argument("--trial", action="store_true", help="leave the test split alone")
+    parser.add_argument("--trial", action="store_true", help="validate; leave the test split alone")
     options = parser.parse_args(argv)
     try:
         settings, data = changed(Settings(), options.set), load("cifar10")
         known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+        if not options.trial:
+            data = with_all_images(data)
         found = train(data, settings, best_device())
         if not options.trial:
             batches = data.batches("test", 500)
             test = evaluate(found["network"], batches, found["precision"]).accuracy
             tell(f"test accuracy {100 * test:.2f} %")
             run = {"settings": asdict(settings), "source": data.source, "test_accuracy": test}
-            run |= {key: found[key] for key in ("precision", "seconds", "val_accuracy")}
+            run |= {key: found[key] for key in ("precision", "seconds")}
             run["parameters"] = count_parameters(found["network"])
             known.append(run | {"setting": setting("full", 1, best_device())})
             text = json.dumps(known, indent=1) + "\n"

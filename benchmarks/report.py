@@ -132,17 +132,19 @@ def mean_and_std(found: dict[str, float | None] | None) -> str:
     return f"{100 * found['mean']:.2f}{std} %"
 
 
-def markdown(results: Results) -> str:
-    """All tables, for the README and for the terminal."""
+def markdown(*several: Results) -> str:
+    """All tables, for the README and for the terminal; those of one part stand together."""
     lines = []
-    for title, note, header, rows in tables(results):
+    found = [table for results in several for table in tables(results)]
+    order = list(dict.fromkeys(title for title, *_ in found))
+    for title, note, header, rows in sorted(found, key=lambda table: order.index(table[0])):
         rule = ("---", *["---:"] * (len(header) - 1))
         lines += [f"### {title}", "", note, ""]
         lines += [*(f"| {' | '.join(row)} |" for row in (header, rule, *rows)), ""]
     return "\n".join(lines or ["Not measured yet.", ""])
 
 
-def filled(text: str, results: Results) -> str:
+def filled(text: str, *several: Results) -> str:
     """`text` with the tables between its two markers."""
     before, rest = text.split(OPENING)
-    return f"{before}{OPENING}\n\n{markdown(results)}\n{CLOSING}{rest.split(CLOSING)[1]}"
+    return f"{before}{OPENING}\n\n{markdown(*several)}\n{CLOSING}{rest.split(CLOSING)[1]}"

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import accuracy, measure, minutes, muon, steps, throughput, usual
-from benchmarks.__main__ import PARTS, README, RESULTS, main
+from benchmarks.__main__ import PARTS, README, RESULTS, main, published
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
 from benchmarks.report import filled, tables
 from benchmarks.tasks import FULL, Goal, Profile, Task
@@ -326,7 +326,7 @@ def test_a_mistake_is_told_in_one_line(arguments, capsys, monkeypatch):
 
 def test_the_readme_shows_the_results():
     text = README.read_text(encoding="utf-8")
-    assert filled(text, read(RESULTS)) == text, "run python -m benchmarks --readme"
+    assert filled(text, *map(read, published())) == text, "run python -m benchmarks --readme"
 
 
 def test_an_orthogonal_step_moves_every_direction_alike():
@@ -361,6 +361,7 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
     assert float(re.search(r"epoch 1: ([\d.]+) %", said)[1]) > 50
     assert "test" not in said and not list(tmp_path.iterdir())
     assert muon.main(["--set", *shorter.split()]) == 0
+    assert re.search(r"epoch 1: after \d+ s\n", capsys.readouterr().err)  # nothing left to validate
     (run,) = json.loads((tmp_path / "muon.json").read_text())
     assert run["test_accuracy"] > 0.5 and run["settings"]["widths"] == [8, 16, 32]
     filters = 9 * (24 * 8 + 2 * 8 * 8 + 8 * 16 + 2 * 16 * 16 + 16 * 32 + 2 * 32 * 32)
@@ -369,6 +370,42 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
     for wrong in ("lr=1", "epochs=many", "image_sizes=16,x"):
         assert muon.main(["--set", wrong]) == 2
         assert capsys.readouterr().err.startswith(f"python -m benchmarks.muon: --set {wrong}: ")
+    for wrong in ("epochs=0", "skip=1"):
+        assert muon.main(["--set", wrong]) == 2
+        assert re.fullmatch(
+            r"python -m benchmarks.muon: --set.* must be .*\n", capsys.readouterr().err
+        )
+
+
+def test_a_run_of_muon_that_counts_learns_from_the_validation_images_too(data):
+    before = data["cifar10"]
+    after = muon.with_all_images(before)
+    assert len(after.train) == len(before.train) + len(before.val) and len(after.val) == 0
+    assert torch.equal(after.train.images[: len(before.train)], before.train.images)
+    assert torch.equal(after.train.labels[len(before.train) :], before.val.labels)
+    assert torch.equal(after.test.images, before.test.images) and after.mean == before.mean
+
+
+def test_images_that_are_skipped_are_easy_and_the_gradient_stays_the_same_on_average():
+    losses = torch.cat([torch.full((6000,), 0.1), torch.full((2000,), 2.0)])
+    chosen, counts = muon.choose(losses, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(chosen[chosen >= 6000], torch.arange(6000, 8000)), "no hard one is skipped"
+    assert abs((chosen < 6000).sum() / 6000 - 0.5) < 0.02
+    assert set(counts[:6000].tolist()) == {2.0} and set(counts[6000:].tolist()) == {1.0}
+    assert abs(counts[chosen].sum() / 8000 - 1) < 0.02
+    for same, skip in ((losses, 0.0), (torch.zeros(8000), 0.5)):  # the first epoch knows no losses
+        chosen, counts = muon.choose(same, skip, torch.Generator().manual_seed(0))
+        assert torch.equal(chosen, torch.arange(8000)) and counts.unique().tolist() == [1]
+
+
+def test_the_whitening_layer_learns_in_the_first_epochs_alone(data):
+    short = {"batch_size": 100, "widths": (8, 16, 32), "image_sizes": (32,), "precision": "fp32"}
+    for epochs in (1, 2):
+        settings = muon.Settings(epochs=epochs, whiten_epochs=1, **short)
+        found = muon.train(data["cifar10"], settings, CPU)
+        bias = found["network"].whitening.bias
+        assert bias.requires_grad == (epochs == 1) and bias.abs().min() > 0
+        assert found["val_accuracy"][-1] > 0.5
 
 
 def test_the_search_log_is_summed_up_as_it_is():
