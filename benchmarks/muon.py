@@ -46,7 +46,7 @@ VALIDATE_EVERY = 4  # epochs; the last one is validated, too
 class Settings:
     """All that `--set` may change; what each was worth stands in `search.md`."""
 
-    epochs: int = 24
+    epochs: int = 26
     batch_size: int = 1000
     image_sizes: tuple[int, ...] = (16, 24, 32)  # pixels, each for an equal part of the epochs
     widths: tuple[int, ...] = (64, 128, 256)
@@ -60,8 +60,6 @@ class Settings:
     momentum: float = 0.85
     weight_decay: float = 2e-6  # for each image of a batch
     whiten_epochs: int = 3  # after these the first layer's bias stays
-    skip: float = 0.5  # of the images with a loss below the mean, in every epoch
-    whole: float = 0.125  # the last part of the epochs, in which no image is skipped
     precision: str = "auto"
     seed: int = 0
 
@@ -171,20 +169,6 @@ def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     return images.masked_fill(inside[:, None].to(images.device), 0)
 
 
-def choose(losses: Tensor, skip: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The numbers of the images that an epoch takes, and what each image of all counts.
-
-    What a network knows already teaches it little (Qin et al., 2024, "InfoBatch: Lossless training
-    speed up by unbiased dynamic data pruning"). So of the images whose loss was below the mean when
-    they were last seen, a part, `skip`, is left out. The rest of them count more: on average the
-    gradient stays the same.
-    """
-    easy = losses < losses.mean()
-    draws = torch.rand(len(losses), generator=generator).to(losses.device)
-    chosen = ~(easy & (draws < skip))
-    return chosen.nonzero().flatten().cpu(), torch.where(easy, 1 / (1 - skip), 1.0)
-
-
 def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str, Any]:
     """Train on `data.train`, with a look at the validation split, if there is one, now and then.
 
@@ -204,9 +188,6 @@ def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str
     options |= {"image_sizes": size_of_epoch}
     batches = data.batches("train", settings.batch_size, **options)
     precision = settle_precision(settings.precision, network, batches, announce=True)
-    # From here on an image brings its number in place of its label: its loss is kept by it.
-    labels, losses = data.train.labels, torch.zeros(len(data.train), device=device)
-    batches.split = Split(data.train.images, torch.arange(len(labels), device=device))
     optimizers = make_optimizers(network, settings)
     seconds: list[float] = []
     accuracies: list[float] = []
@@ -215,22 +196,16 @@ def train(data: ImageData, settings: Settings, device: torch.device) -> dict[str
         network.train()
         if epoch >= settings.whiten_epochs:  # then no gradient has to go back so far
             network.whitening.bias.requires_grad_(False)
-        skip = settings.skip if epoch < (1 - settings.whole) * epochs else 0.0
-        chosen, counts = choose(losses, skip, generator)
-        batches.set_epoch(epoch, chosen)
-        for position, (images, numbers) in enumerate(batches):
+        batches.set_epoch(epoch)
+        for position, (images, labels) in enumerate(batches):
             if settings.cutout:
                 side = round(settings.cutout * images.shape[-1] / 32)
                 images = cut_out(images, side, generator)
             with autocast(device, precision):
-                logits = network(images).float()
-            smoothing = settings.label_smoothing
-            each = F.cross_entropy(
-                logits, labels[numbers], label_smoothing=smoothing, reduction="none"
-            )
-            losses[numbers] = each.detach()
+                logits = network(images)
             # A sum, not a mean: the rates are those for sums.
-            (each * counts[numbers]).sum().backward()
+            options = {"label_smoothing": settings.label_smoothing, "reduction": "sum"}
+            F.cross_entropy(logits.float(), labels, **options).backward()
             set_rates(optimizers, settings, epoch + position / len(batches))
             for optimizer in optimizers:
                 with autocast(device, precision):  # Muon's products, too
@@ -300,8 +275,6 @@ def changed(settings: Settings, changes: list[str]) -> Settings:
     settings = replace(settings, **values)
     if min(settings.epochs, settings.batch_size, settings.whiten_epochs) < 1:
         raise UserError("--set: epochs, batch_size and whiten_epochs must be at least 1")
-    if not 0 <= settings.skip < 1:
-        raise UserError(f"--set skip={settings.skip:g}: must be from 0 to below 1")
     return settings
 
 

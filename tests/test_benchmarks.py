@@ -370,7 +370,7 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
     for wrong in ("lr=1", "epochs=many", "image_sizes=16,x"):
         assert muon.main(["--set", wrong]) == 2
         assert capsys.readouterr().err.startswith(f"python -m benchmarks.muon: --set {wrong}: ")
-    for wrong in ("epochs=0", "skip=1"):
+    for wrong in ("epochs=0", "batch_size=-1"):
         assert muon.main(["--set", wrong]) == 2
         assert re.fullmatch(
             r"python -m benchmarks.muon: --set.* must be .*\n", capsys.readouterr().err
@@ -384,18 +384,6 @@ def test_a_run_of_muon_that_counts_learns_from_the_validation_images_too(data):
     assert torch.equal(after.train.images[: len(before.train)], before.train.images)
     assert torch.equal(after.train.labels[len(before.train) :], before.val.labels)
     assert torch.equal(after.test.images, before.test.images) and after.mean == before.mean
-
-
-def test_images_that_are_skipped_are_easy_and_the_gradient_stays_the_same_on_average():
-    losses = torch.cat([torch.full((6000,), 0.1), torch.full((2000,), 2.0)])
-    chosen, counts = muon.choose(losses, 0.5, torch.Generator().manual_seed(0))
-    assert torch.equal(chosen[chosen >= 6000], torch.arange(6000, 8000)), "no hard one is skipped"
-    assert abs((chosen < 6000).sum() / 6000 - 0.5) < 0.02
-    assert set(counts[:6000].tolist()) == {2.0} and set(counts[6000:].tolist()) == {1.0}
-    assert abs(counts[chosen].sum() / 8000 - 1) < 0.02
-    for same, skip in ((losses, 0.0), (torch.zeros(8000), 0.5)):  # the first epoch knows no losses
-        chosen, counts = muon.choose(same, skip, torch.Generator().manual_seed(0))
-        assert torch.equal(chosen, torch.arange(8000)) and counts.unique().tolist() == [1]
 
 
 def test_the_whitening_layer_learns_in_the_first_epochs_alone(data):

@@ -131,27 +131,6 @@ def test_batches_hold_every_image_once_and_depend_on_seed_and_epoch_only(mnist):
     assert not torch.equal(*plain), "other moves in every epoch"
 
 
-def test_an_epoch_may_take_chosen_images_only(mnist):
-    chosen = torch.arange(5, 3600, 7)
-    for world_size in (1, 2):
-        taken = []
-        for rank in range(world_size):
-            batches = mnist.batches(
-                "train", 64, shuffle=True, augment=True, rank=rank, world_size=world_size
-            )
-            batches.split = Split(mnist.train.images, torch.arange(3600))
-            batches.set_epoch(1, chosen)
-            taken += [numbers for _, numbers in batches]
-            assert batches.num_images == len(chosen) and len(batches) == len(list(batches))
-        order = torch.cat(taken)
-        assert order.sort().values.equal(chosen) and not order.equal(chosen)
-    in_order = mnist.batches("val", 64)
-    in_order.set_epoch(0, torch.tensor([3, 1]))
-    assert labels_of(in_order).equal(mnist.val.labels[[3, 1]])
-    in_order.set_epoch(0)
-    assert labels_of(in_order).equal(mnist.val.labels), "by default all"
-
-
 def test_published_numbers_rest_on_this_order(mnist):
     for seed, epoch in ((0, 1), (1, 0), (3, 2)):
         batches = mnist.batches("train", 3600, shuffle=True, seed=seed)

@@ -72,16 +72,15 @@ class Batches:
                 f"{world_size}"
             )
         self.data, self.split, self.batch_size = data, split, batch_size
-        self.shuffle, self.augmentation, self.seed = shuffle, augmentation, seed
-        self.set_epoch(0)
+        self.shuffle, self.augmentation, self.seed, self.epoch = shuffle, augmentation, seed, 0
         self.image_sizes = tuple(image_sizes)
         self.prepared_for: int | None = -1  # no size
         self.rank, self.world_size = rank, world_size
 
     @property
     def num_images(self) -> int:
-        """Images of the epoch, whatever this process's share."""
-        return len(self.split if self.chosen is None else self.chosen)
+        """Images of the whole split, whatever this process's share."""
+        return len(self.split)
 
     def __len__(self) -> int:
         return len(self._positions())
@@ -96,12 +95,9 @@ class Batches:
         whole = positions[: self.num_images - self.num_images % self.world_size]
         return tuple(b[self.rank :: self.world_size] for b in whole.split(self.batch_size))
 
-    def set_epoch(self, epoch: int, chosen: Tensor | None = None) -> None:
-        """Choose the epoch (from 0) whose order and augmentation the next iteration takes.
-
-        `chosen`: the numbers (int64) of the images that it takes; by default all of the split.
-        """
-        self.epoch, self.chosen = epoch, chosen
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch (from 0) whose order and augmentation the next iteration takes."""
+        self.epoch = epoch
 
     @property
     def image_size(self) -> int | None:
@@ -133,8 +129,6 @@ class Batches:
         order = torch.arange(self.num_images)
         if self.shuffle:  # or each batch holds what was stored side by side: often one class
             order = torch.randperm(self.num_images, generator=generator)
-        if self.chosen is not None:
-            order = self.chosen[order]
         if self.augmentation is not None:
             # For the whole epoch at once: then a batch's size and share change nothing.
             moves = draw_moves(self.num_images, self.scaled, generator)
