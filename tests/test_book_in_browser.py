@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 
 from tests.course_text import COURSE
 from tools.book import pack
-from tools.book.browser import CHROMIUM, Browser, Server
+from tools.book.browser import CHROMIUM, Browser, served
 from tools.book.build import home
 from tools.book.gallery import entries
 from tools.book.page_weight import with_formulas
@@ -66,8 +66,8 @@ def page_of(chapter: int, part: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def server(book: Path) -> Iterator[str]:
-    with Server(book) as running:
-        yield running.address
+    with served(book) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

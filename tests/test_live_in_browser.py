@@ -20,7 +20,7 @@ from helpers.data.digits import read_digit
 from helpers.data.load import SAMPLE
 from helpers.data.pictures import squeeze
 from tools.book import build, live_runtime
-from tools.book.browser import CHROMIUM, Browser, Server
+from tools.book.browser import CHROMIUM, Browser, served
 from tools.course import ROOT, Course
 from tools.stored.drawings import skeletons
 
@@ -65,14 +65,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(site: Path, browser: Browser) -> Iterator[str]:
     """The page, opened once for most tests; what they ask for and complain of is looked at last."""
-    with Server(site) as server:
-        address = f"{server.address}book/live.html"
+    with served(site) as server:
+        address = f"{server}book/live.html"
         browser.open(address)
         if HAS_RUNTIME:
             browser.wait_for("document.documentElement.dataset.live")
         yield address
         assert browser.errors() == []
-        asked = {a for a in browser.requests() if not a.startswith((server.address, "data:"))}
+        asked = {a for a in browser.requests() if not a.startswith((server, "data:"))}
         assert asked <= {a for a in asked if a.startswith("blob:http://127.0.0.1")}
 
 
@@ -366,8 +366,8 @@ def test_it_starts_again_without_a_network(site: Path, tmp_path: Path) -> None:
     opened = Browser(tmp_path)
     line = [np.array([(140, 50), (140, 230)])]
     try:
-        with Server(site) as server:
-            address = f"{server.address}book/live.html"
+        with served(site) as server:
+            address = f"{server}book/live.html"
             opened.open(address)
             opened.wait_for("document.documentElement.dataset.live")
             assert draw(opened, line).startswith("1 (")

@@ -4,11 +4,12 @@ It speaks the browser's own DevTools protocol over a websocket, so it needs no d
 browser; the package websocket-client comes with JupyterLab.
 """
 
-import base64
 import json
-import re
 import subprocess
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,23 +30,17 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-class Server:
-    """A folder at an address of this machine, while the `with` block lasts."""
-
-    def __init__(self, folder: Path) -> None:
-        handler = partial(_Quiet, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.address = f"http://127.0.0.1:{self._server.server_port}/"
-
-    def __enter__(self) -> "Server":
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address at which this machine serves a folder while the `with` block lasts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Browser:
@@ -57,19 +52,14 @@ class Browser:
         options = "--headless --no-sandbox --disable-gpu --no-first-run --remote-debugging-port=0"
         self._process = subprocess.Popen(
             [CHROMIUM, *options.split(), f"--user-data-dir={profile}", "about:blank"],
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
+            stderr=subprocess.DEVNULL,
         )
-        assert self._process.stderr
-        address = None
-        while address is None:
-            line = self._process.stderr.readline()
-            assert line, "Chromium ended before it could be used"
-            address = re.search(r"DevTools listening on (ws://\S+)", line)
-        # Read on, or the browser would wait when the pipe is full.
-        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
-        self._drain.start()
-        self._socket = create_connection(address[1], timeout=SECONDS, suppress_origin=True)
+        told = profile / "DevToolsActivePort"  # the port and the path of the websocket
+        while not (told.exists() and len(place := told.read_text("utf-8").split()) == 2):
+            assert self._process.poll() is None, "Chromium ended before it could be used"
+            time.sleep(0.02)
+        address = f"ws://127.0.0.1:{place[0]}{place[1]}"
+        self._socket = create_connection(address, timeout=SECONDS, suppress_origin=True)
         self._count, self._session = 0, None
         self.events: list[dict[str, Any]] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
@@ -85,9 +75,6 @@ class Browser:
         self.send("Browser.close")
         self._socket.close()
         self._process.wait(SECONDS)
-        self._drain.join()
-        assert self._process.stderr
-        self._process.stderr.close()
 
     def _receive(self) -> dict[str, Any]:
         message = json.loads(self._socket.recv())
@@ -95,35 +82,26 @@ class Browser:
             self.events.append(message)
         return message
 
-    def post(self, method: str, **parameters: Any) -> None:
-        """Give a command of the protocol, and do not wait for its result."""
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give a command of the protocol and return its result."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
-
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command of the protocol and return its result."""
-        self.post(method, **parameters)
         while (answer := self._receive()).get("id") != self._count:
             pass
         assert "error" not in answer, (method, answer["error"])
         return answer["result"]
 
-    def resize(self, width: int, height: int = 900) -> None:
-        """Give the window another size."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+    def resize(self, width: int) -> None:
+        """Give the window another width."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
 
-    def open(self, address: str, width: int = 1280, height: int = 900) -> None:
-        """Open a page in a window of this size, and wait until all of it has arrived."""
-        self.resize(width, height)
+    def open(self, address: str, width: int = 1280) -> None:
+        """Open a page in a window of this width, and wait until all of it has arrived."""
+        self.resize(width)
         # By way of an empty page: within one page, another anchor would load nothing.
         for place in ("about:blank", address):
             self.events.clear()
@@ -149,13 +127,10 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key and let it go."""
-        text = {"Enter": "\r", " ": " "}.get(key)
-        for kind in ("keyDown", "keyUp"):
-            known = {"text": text} if text and kind == "keyDown" else {}
-            code = KEYS[key]
-            self.send(
-                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **known
-            )
+        known = {"key": key, "windowsVirtualKeyCode": KEYS[key]}
+        text = {"text": "\r"} if key == "Enter" else {"text": " "} if key == " " else {}
+        self.send("Input.dispatchKeyEvent", type="keyDown", **known, **text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **known)
 
     def type(self, text: str) -> None:
         """Type into what has the focus."""
@@ -175,11 +150,6 @@ class Browser:
     def scripts(self, wanted: bool) -> None:
         """Whether pages may run scripts."""
         self.send("Emulation.setScriptExecutionDisabled", value=not wanted)
-
-    def picture(self, path: Path) -> None:
-        """Store what the window shows."""
-        data = self.send("Page.captureScreenshot")["data"]
-        path.write_bytes(base64.b64decode(data))
 
     def errors(self) -> list[str]:
         """What the console said of mistakes since the page was opened."""

@@ -18,7 +18,7 @@ from PIL import Image
 
 from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
-from tools.book.browser import CHROMIUM, Browser, Server
+from tools.book.browser import CHROMIUM, Browser, served
 from tools.course import Course, run_tool
 
 PAGE = "book/live.html"
@@ -75,12 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not CHROMIUM or not (course.html / PAGE).exists():
         raise UserError("it needs Chromium and the built book: make runtime, make book")
     took: dict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as place, Server(course.html) as server:
+    with tempfile.TemporaryDirectory() as place, served(course.html) as server:
         photo = Path(place) / "photo.jpg"
         colours = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
         Image.fromarray(colours).resize(PHOTO, Image.Resampling.BICUBIC).save(photo)
         for load in range(loads):
-            found = time_once(server.address + PAGE, photo, Path(place) / str(load))
+            found = time_once(server + PAGE, photo, Path(place) / str(load))
             for kind, times in found.items():
                 took[kind] += times
     numbers: dict[str, float] = {"loads": loads}
