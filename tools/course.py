@@ -152,7 +152,7 @@ def is_edited(notebook: NotebookNode) -> bool:
     return notebook.metadata.get("source_digest", now) != now
 
 
-def run_tool(main: Callable[[], int]) -> None:
+def run_tool(main: Callable[[], int | None]) -> None:
     """Run a tool's `main`; a UserError becomes one line on stderr and exit status 1."""
     try:
         sys.exit(main())

@@ -65,7 +65,7 @@ def try_out(chapter: Chapter, python: str, environment: dict[str, str]) -> None:
         raise UserError(f"it changed what was installed: {', '.join(changed)}")
 
 
-def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+def main(arguments: list[str] | None = None, course: Course | None = None) -> None:
     """Run all chapters, or one."""
     parser = argparse.ArgumentParser(description="notebooks as on Colab")
     parser.add_argument("python", help="the Python of an environment with Colab's versions")
@@ -93,7 +93,6 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     if failed:
         raise UserError(f"failed: {', '.join(failed)}")
     print(f"{len(chapters)} notebooks ran to the end; what was installed is as it was")
-    return 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tools.course import Course, notebook_text, run_tool, write_if_changed
 from tools.execute import run
 
 
-def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+def main(arguments: list[str] | None = None, course: Course | None = None) -> None:
     """Run all chapters, or one."""
     parser = argparse.ArgumentParser(description="fast runs, into copies")
     parser.add_argument("--chapter", metavar="N", help="one chapter only, such as 3 or own_images")
@@ -42,7 +42,6 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         if options.record:
             add_numbers(course.results, f"chapters.{chapter.key}", fast_seconds=seconds)
     print(f"{len(chapters)} notebooks in {total:.0f} s")
-    return 0
 
 
 if __name__ == "__main__":

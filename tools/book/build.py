@@ -295,7 +295,7 @@ def faults(html: Path, course: Course, *, fast: bool) -> list[str]:
     return found
 
 
-def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
+def main(arguments: list[str] | None = None, course: Course | None = None) -> None:
     """Build the book and say where it is."""
     parser = argparse.ArgumentParser(description="the book, from stored or from fast runs")
     parser.add_argument("--fast", action="store_true", help="from the last fast run")
@@ -316,7 +316,6 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
     shutil.move(html, course.html)
     shutil.rmtree(folder)
     print(f"{len(course.entries)} pages: open {course.html / 'index.html'}")
-    return 0
 
 
 if __name__ == "__main__":

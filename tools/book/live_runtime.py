@@ -63,11 +63,10 @@ def fetch(folder: Path = FOLDER) -> None:
                 (folder / name).write_bytes(content)
 
 
-def main() -> int:
+def main() -> None:
     if not is_there():
         fetch()
     print(f"{PACKAGE} {VERSION} is in {FOLDER.relative_to(ROOT)}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def lists(root: Path) -> dict[str, str]:
     return {"requirements.txt": "\n".join(wanted), "wheels.txt": "\n".join(versions)}
 
 
-def main(course: Course | None = None) -> int:
+def main(course: Course | None = None) -> None:
     """Write the zip and say where it is."""
     course = course or Course()
     if not (course.html / "index.html").exists():
@@ -43,7 +43,6 @@ def main(course: Course | None = None) -> int:
         for name, text in lists(course.root).items():
             packed.writestr(f"{NAME}/{name}", f"{text}\n")
     print(made)
-    return 0
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ out here.</p>
 """
 
 
-def main() -> int:
+def main() -> None:
     """Print the book and say where it is."""
     course = Course()
     page = course.html / "print.html"
@@ -186,7 +186,6 @@ def main() -> int:
     finally:
         page.unlink(missing_ok=True)
     print(made)
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """Time the live page: python -m tools.book.time_live
 
-The built book is served from this machine and its page *Draw a digit* opened in Chromium, ten times
-(`--loads`), each with an empty profile, so that nothing is kept from the time before. A line is
-drawn as soon as there is paper; the page answers when the network has come. Then more is drawn and
-a photograph of 12 million pixels chosen, again and again. The medians go into `book/results.json`,
-and `python -m tools.generate` puts them on the page. Run it on a quiet machine.
+The page *Draw a digit* of the built book is opened in Chromium, ten times, each with an empty
+profile, so that nothing is kept from the time before. A line is drawn as soon as there is paper;
+the page answers when the network has come. Then more is drawn and a photograph chosen, again and
+again. The medians go into `book/results.json`. Run it on a quiet machine.
 """
 
-import argparse
 import statistics
 import tempfile
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ PAGE = "book/live.html"
 BUSY = "document.querySelector('.live[aria-busy=true]')"
 TOOK = "performance.getEntriesByName('live-answer').map((entry) => entry.duration)"
 PHOTO = (4000, 3000)  # pixels, as of a telephone
+LOADS = 10
 AGAIN = 5  # times that the photograph is chosen
 
 
@@ -45,8 +45,7 @@ def draw(browser: Browser) -> None:
 
 def time_once(page: str, photo: Path, folder: Path) -> dict[str, list[float]]:
     """Milliseconds of one load: `first` since it began, and of each later answer."""
-    browser = Browser(folder)
-    try:
+    with closing(Browser(folder)) as browser:
         browser.open(page)
         browser.run("document.getElementById('live-drawing').scrollIntoView({block: 'center'})")
         draw(browser)
@@ -63,15 +62,11 @@ def time_once(page: str, photo: Path, folder: Path) -> dict[str, list[float]]:
             browser.wait_for(f"{TOOK}.length > {number} && !{BUSY}")
         took["pictures"] = browser.run(TOOK)
         return took
-    finally:
-        browser.close()
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> None:
     """Measure, record, say."""
-    parser = argparse.ArgumentParser(description="how fast the live page answers")
-    parser.add_argument("--loads", type=int, default=10)
-    loads, course = parser.parse_args(arguments).loads, Course()
+    course = Course()
     if not CHROMIUM or not (course.html / PAGE).exists():
         raise UserError("it needs Chromium and the built book: make runtime, make book")
     took: dict[str, list[float]] = defaultdict(list)
@@ -79,17 +74,16 @@ def main(arguments: list[str] | None = None) -> int:
         photo = Path(place) / "photo.jpg"
         colours = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
         Image.fromarray(colours).resize(PHOTO, Image.Resampling.BICUBIC).save(photo)
-        for load in range(loads):
+        for load in range(LOADS):
             found = time_once(server + PAGE, photo, Path(place) / str(load))
             for kind, times in found.items():
                 took[kind] += times
-    numbers: dict[str, float] = {"loads": loads}
+    numbers: dict[str, float] = {"loads": LOADS}
     for kind, times in took.items():
         told = {"median": statistics.median(times), "max": max(times), "answers": len(times)}
         print(kind, *(f"{name} {value:.4g}" for name, value in told.items()))
         numbers |= {f"{kind}_{name}": round(value, 1) for name, value in told.items()}
     add_numbers(course.results, "live.milliseconds", **numbers)
-    return 0
 
 
 if __name__ == "__main__":

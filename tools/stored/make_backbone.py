@@ -75,10 +75,9 @@ def make(data: ImageData, config: TrainingConfig, folder: Path) -> None:
     write_if_changed(folder / PAGE.name, text)
 
 
-def main() -> int:
+def main() -> None:
     data = without(load("cifar10", mode="full"), HELD_OUT)
     make(data, with_epochs(recipe(MODEL, data.name), EPOCHS), FOLDER)
-    return 0
 
 
 if __name__ == "__main__":
