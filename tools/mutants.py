@@ -21,10 +21,10 @@ import random
 import re
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.machinery import SourceFileLoader
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import CodeType
@@ -160,61 +160,32 @@ def _between(tree: ast.AST) -> Iterator[tuple[Place, Place]]:
             yield left, (node.right.lineno, node.right.col_offset)
 
 
-def dotted(module: str) -> str:
-    """The name under which a file is imported."""
-    return module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+class Seen(NamedTuple):
+    """What a test does with the code as it is: the seconds it takes, and the lines it comes by."""
+
+    seconds: float
+    lines: set[tuple[str, int]]
 
 
-class _Finder:
-    """Gives one module another source."""
-
-    def __init__(self, module: str, source: str) -> None:
-        self.name, self.path, self.source = dotted(module), str(ROOT / module), source
-
-    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        if name != self.name:
-            return None
-        code = compile(self.source, self.path, "exec")
-
-        class Loader(SourceFileLoader):
-            def get_code(self, fullname: str) -> CodeType:
-                return code
-
-        return spec_from_file_location(name, self.path, loader=Loader(name, self.path))
+def files(module: str) -> list[str]:
+    """The tests that know a module best."""
+    return [f"tests/test_{name}.py" for name in TESTS[module[8:-3]].split()]
 
 
-class Known(NamedTuple):
-    """What some tests do: the seconds that each takes, and those that come by a line of a file."""
-
-    seconds: dict[str, float]
-    by_line: dict[tuple[str, int], set[str]]
-
-    def nearest(self, mutant: Mutant) -> list[str]:
-        """Tests that run a mutant (all, if it runs on import alone), the nearest file's first."""
-        where = {file: place for place, file in enumerate(files(mutant.module))}
-        order = {
-            test: (where[file], seconds)
-            for test, seconds in self.seconds.items()
-            if (file := test.partition("::")[0]) in where
-        }
-        run = self.by_line.get((mutant.module, mutant.line), set()).intersection(order)
-        return sorted(run, key=order.__getitem__)[:MOST] or sorted(order, key=order.__getitem__)
-
-
-class _Chosen:
-    """Lets pytest run some of the tests that it found, in this order."""
-
-    def __init__(self, tests: list[str]) -> None:
-        self.places = {test: place for place, test in enumerate(tests)}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid in self.places]
-        # File by file, as what several tests share lives as long as their file.
-        items.sort(key=lambda item: (item.path, self.places[item.nodeid]))
+def nearest(mutant: Mutant, seen: dict[str, Seen]) -> list[str]:
+    """Tests that run a mutant (all, if it runs on import alone), the nearest file's first."""
+    places = {file: place for place, file in enumerate(files(mutant.module))}
+    order = {
+        test: (places[file], seen[test].seconds)
+        for test in seen
+        if (file := test.partition("::")[0]) in places
+    }
+    known = sorted(order, key=order.__getitem__)
+    return [t for t in known if (mutant.module, mutant.line) in seen[t].lines][:MOST] or known
 
 
 class _Watch:
-    """Finds out what is `Known` of one file of tests."""
+    """A plugin of pytest that finds out what is `Seen` of each test."""
 
     def __init__(self) -> None:
         from coverage import Coverage
@@ -242,76 +213,74 @@ class _Watch:
         self.coverage.switch_context(self.now)
         return result
 
-    def known(self) -> Known:
+    def seen(self) -> dict[str, Seen]:
         self.coverage.stop()
-        data, by_line = self.coverage.get_data(), {}
+        data, found = self.coverage.get_data(), {t: Seen(s, set()) for t, s in self.seconds.items()}
         for path in data.measured_files():
             module = Path(path).relative_to(ROOT).as_posix()
             for line, names in data.contexts_by_lineno(path).items():
-                tests = set(self.seconds).intersection(names)
-                by_line[module, line] = set(self.seconds) if "all" in names else tests
-        return Known(self.seconds, by_line)
+                for test in found if "all" in names else found.keys() & names:
+                    found[test].lines.add((module, line))
+        return found
 
 
-def files(module: str) -> list[str]:
-    """The tests that know a module best."""
-    return [f"tests/test_{name}.py" for name in TESTS[module[8:-3]].split()]
-
-
-def _run_tests(plugin: _Chosen | None, finder: _Finder | None, tests: list[str], told: Any) -> None:
+def _pytest(tests: list[str], *plugins: object) -> int:
+    """Run tests without a word; the exit status."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    if finder is not None:
-        sys.meta_path.insert(0, finder)
-    watch = _Watch() if plugin is None else None
     options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-k", f"not ({SLOW})"]
     # Plugins of pytest that the libraries have loaded already.
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    status = pytest.main([*options, *tests], [watch or plugin])
-    if watch is not None:
-        told.send(None if status else watch.known())
-    os._exit(status)
+    return pytest.main([*options, *tests], list(plugins))
 
 
-def _started(*arguments: object) -> BaseProcess:
+def _watch(file: str, told: Connection) -> None:
+    watch = _Watch()
+    told.send(None if _pytest([file], watch) else watch.seen())
+
+
+def _meet(mutant: Mutant, tests: list[str]) -> None:
+    """Run these tests with the mutated source in the module's place."""
+    path, source, usual = str(ROOT / mutant.module), mutant.source(), SourceFileLoader.get_code
+
+    def get_code(self: Any, name: str) -> CodeType | None:
+        return compile(source, path, "exec") if self.path == path else usual(self, name)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment, method-assign]
+    os._exit(_pytest(tests))
+
+
+def _started(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A process that has the libraries loaded, and nothing of helpers/."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
-    process = context.Process(target=_run_tests, args=arguments)
+    process = context.Process(target=target, args=arguments)
     process.start()
     return process
 
 
-def known(file: str) -> Known:
+def watched(file: str) -> dict[str, Seen]:
     """Run a file of tests with the code as it is."""
     here, there = multiprocessing.Pipe(duplex=False)
-    process = _started(None, None, [file], there)
+    process = _started(_watch, file, there)
     there.close()
-    found: Known | None = here.recv()
+    found: dict[str, Seen] | None = here.recv()
     process.join()
     if found is None:
         sys.exit(f"error: {file} fails without a mutant")
     return found
 
 
-def survives(mutant: Mutant, knowledge: Known) -> bool:
+def survives(mutant: Mutant, seen: dict[str, Seen]) -> bool:
     """Whether all tests that run the mutant pass; not if they take several times as long."""
-    tests = knowledge.nearest(mutant)
-    seconds = sum(knowledge.seconds[test] for test in tests)
-    finder = _Finder(mutant.module, mutant.source())
-    names = sorted({test.partition("::")[0] for test in tests})
-    process = _started(_Chosen(tests), finder, names, None)
-    process.join(20 + 4 * seconds)
+    tests = nearest(mutant, seen)
+    process = _started(_meet, mutant, tests)
+    process.join(20 + 4 * sum(seen[test].seconds for test in tests))
     if process.exitcode is None:
         process.kill()
         process.join()
     return process.exitcode == 0
-
-
-def changed(before: str, after: str) -> list[str]:
-    """The lines that differ, the old ones first."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-    return [line for line in lines if line[:3] not in ("---", "+++")]
 
 
 def main() -> None:
@@ -332,18 +301,16 @@ def main() -> None:
     needed = sorted({file for mutant in chosen for file in files(mutant.module)})
 
     def tried(mutant: Mutant) -> bool:
-        if alive := survives(mutant, knowledge):
-            lines = (ROOT / mutant.module).read_text(encoding="utf-8"), mutant.source()
+        if alive := survives(mutant, seen):
+            before = (ROOT / mutant.module).read_text(encoding="utf-8").splitlines()
+            lines = difflib.unified_diff(before, mutant.source().splitlines(), lineterm="", n=0)
+            told = [line for line in lines if line[:3] not in ("---", "+++")]
             name = f"{mutant.module}:{mutant.line}: {mutant.operator}"
-            print(name, *changed(*lines), sep="\n  ", flush=True)
+            print(name, *told, sep="\n  ", flush=True)
         return alive
 
     with ThreadPoolExecutor(options.workers) as pool:
-        knowledge = Known({}, {})
-        for seconds, by_line in pool.map(known, needed):
-            knowledge.seconds.update(seconds)
-            for place, tests in by_line.items():
-                knowledge.by_line.setdefault(place, set()).update(tests)
+        seen = {test: of for part in pool.map(watched, needed) for test, of in part.items()}
         alive = sum(pool.map(tried, chosen))
     killed = len(chosen) - alive
     print(
