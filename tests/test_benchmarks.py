@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from benchmarks import accuracy, measure, minutes, muon, steps, throughput, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main, published
 from benchmarks.measure import ProcessError, in_fresh_process, interleave, summary
-from benchmarks.report import filled, tables
+from benchmarks.report import filled, markdown, tables
 from benchmarks.tasks import FULL, Goal, Profile, Task
 from benchmarks.throughput import WAYS, flops_per_image
 from commands.signals import Stopped
@@ -207,6 +207,15 @@ def test_a_run_writes_what_it_promises(whole):
     assert all(row[-1].endswith(" %") for row in whole) and first[-1] == second[-1] == "–"
     for part in (easy, *(results[name] for name in PARTS if name != "accuracy")):
         assert part["setting"]["profile"] == "tiny" and part["setting"]["cpu"]
+
+
+def test_tables_of_several_processors_stand_below_each_other(whole):
+    results = read(whole)
+    other = {part: results[part] for part in ("throughput", "peak")}
+    one, both = (
+        re.findall(r"^### (.+)$", markdown(*r), re.M) for r in ([results], [results, other])
+    )
+    assert both == [title for n, title in enumerate(one) for _ in range(1 + (n < 2))]
 
 
 def instead_of_training(_, contestant, goal, seed, *arguments):
@@ -406,11 +415,11 @@ def test_the_search_log_is_summed_up_as_it_is():
         return len(chosen), 100 * statistics.mean(float(r["val_accuracy"]) for r in chosen)
 
     rows = re.findall(
-        r"^\| ([AB]) \| (.+) \| (\d) \| ([+-][\d.]+) \|$",
+        r"^\| ([ABC]) \| (.+) \| (\d) \| ([+-][\d.]+) \|$",
         (folder / "search.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert len(rows) == len({(r["base"], r["change"]) for r in runs}) - 2
+    assert len(rows) == len({(r["base"], r["change"]) for r in runs}) - 3
     for start, change, count, difference in rows:
         number, accuracy = mean(start, change)
         found = accuracy - mean(start, "")[1]

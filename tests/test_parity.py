@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,3 +187,14 @@ def test_lightning_measures_the_test_split_as_evaluate_does(data):
     expected = evaluate(model, images.batches("test", 500))
     assert measured["test_accuracy"] == expected.accuracy
     assert measured["test_loss"] == expected.loss
+
+
+def test_lightning_counts_seconds_and_images_as_fit_does(data, monkeypatch):
+    """Training takes 4 s here, validation 1 s."""
+    clock, states = iter([10.0, 14.0, 15.0]), []
+    monkeypatch.setattr("helpers.lightning.time", SimpleNamespace(perf_counter=clock.__next__))
+    images, config = data["mnist"], TrainingConfig(epochs=1)
+    model = build_model("linear", images.image_shape, images.num_classes)
+    by_lightning(model, images, config, after_epoch=states.append)
+    (row,) = states[-1]["rows"]
+    assert row["seconds"] == 5.0 and row["images_per_second"] == 200 / 4

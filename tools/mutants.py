@@ -53,6 +53,7 @@ TESTS = {
     "support/progress": "progress training",
     "recipes": "recipes training",
     "export": "export",
+    "precision": "precision training",
     "speed": "speed training",
     "training": "training parity",
 }
