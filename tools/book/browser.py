@@ -82,13 +82,17 @@ class Browser:
             self.events.append(message)
         return message
 
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command of the protocol and return its result."""
+    def post(self, method: str, **parameters: Any) -> None:
+        """Give a command of the protocol, and do not wait for its result."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give a command of the protocol and return its result."""
+        self.post(method, **parameters)
         while (answer := self._receive()).get("id") != self._count:
             pass
         assert "error" not in answer, (method, answer["error"])
