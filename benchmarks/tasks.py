@@ -127,10 +127,10 @@ FULL = Profile(
     ),
     seeds=3,
     lengths=(
-        *(("fit", 2), ("fit", 4), ("muon", 1), ("muon", 3)),
+        *(("fit", 2), ("fit", 4), ("muon", 1), ("muon", 4)),
         # What each idea gives, in about the time of `fit` with 4 epochs.
         *(("fit_whole", 3), ("cnn_growing", 7), ("cnn_whole", 4)),
-        *(("fit", 11), ("muon", 8), ("usual", 5), ("fit", 22), ("muon", 15)),
+        *(("fit", 11), ("muon", 11), ("usual", 5), ("fit", 22)),
     ),
     steps={"linear": 300, "CNN small": 20, "CNN middle": 10, "FastCNN large": 6},
 )

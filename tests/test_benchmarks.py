@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmarks import accuracy, measure, minutes, muon, steps, throughput, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main, published
@@ -23,6 +24,7 @@ from benchmarks.report import filled, markdown, tables
 from benchmarks.tasks import FULL, Goal, Profile, Task
 from benchmarks.throughput import WAYS, flops_per_image
 from commands.signals import Stopped
+from helpers.data.augmentation import Augmentation
 from helpers.data.load import load
 from helpers.recipes import TrainingConfig, recipe
 from helpers.training import evaluate, fit
@@ -395,6 +397,42 @@ def test_a_run_of_muon_that_counts_learns_from_the_validation_images_too(data):
     assert torch.equal(after.test.images, before.test.images) and after.mean == before.mean
 
 
+def test_a_block_loses_no_row_of_an_odd_map():
+    maps = torch.zeros(1, 3, 31, 31)
+    for block, edge in zip((muon.Block(3, 4, 2), muon.Block(4, 4, 1)), (16, 8), strict=True):
+        maps = block(maps)
+        assert maps.shape == (1, 4, edge, edge)
+
+
+def test_half_of_the_training_images_are_mirrored_once_and_for_all(data):
+    before = data["cifar10"]
+    after, other = muon.half_mirrored(before, seed=1), muon.half_mirrored(before, seed=2)
+    mirrored = (after.train.images == before.train.images.flip(3)).all(dim=3).all(2).all(1)
+    assert torch.equal(after.train.images[~mirrored], before.train.images[~mirrored])
+    assert 0.45 < mirrored.double().mean() < 0.55
+    assert not torch.equal(after.train.images, other.train.images)
+    assert torch.equal(after.train.labels, before.train.labels)
+    assert torch.equal(after.val.images, before.val.images)
+    assert not after.augmentation.flip and after.augmentation.shift == before.augmentation.shift
+
+
+def test_every_second_epoch_shows_all_images_mirrored(data):
+    short = {"batch_size": 100, "widths": (8, 16, 32), "image_sizes": (32,), "precision": "fp32"}
+    still = replace(data["cifar10"].subset(200), augmentation=Augmentation(flip=True))
+    seen = []
+
+    def note(module, inputs):
+        if isinstance(module, muon.Network) and module.training:
+            seen.append(inputs[0])
+
+    with register_module_forward_pre_hook(note):
+        muon.train(still, muon.Settings(epochs=3, cutout=0, **short), CPU)
+    first, second, third = (epoch.double().mean(0) for epoch in torch.cat(seen).chunk(3))
+    torch.testing.assert_close(second, first.flip(2))
+    torch.testing.assert_close(third, first)
+    assert (second - first).abs().max() > 0.1
+
+
 def test_the_whitening_layer_learns_in_the_first_epochs_alone(data):
     short = {"batch_size": 100, "widths": (8, 16, 32), "image_sizes": (32,), "precision": "fp32"}
     for epochs in (1, 2):
@@ -415,11 +453,11 @@ def test_the_search_log_is_summed_up_as_it_is():
         return len(chosen), 100 * statistics.mean(float(r["val_accuracy"]) for r in chosen)
 
     rows = re.findall(
-        r"^\| ([ABC]) \| (.+) \| (\d) \| ([+-][\d.]+) \|$",
+        r"^\| ([A-D]) \| (.+) \| (\d) \| ([+-][\d.]+) \|$",
         (folder / "search.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert len(rows) == len({(r["base"], r["change"]) for r in runs}) - 3
+    assert len(rows) == len({(r["base"], r["change"]) for r in runs}) - 4
     for start, change, count, difference in rows:
         number, accuracy = mean(start, change)
         found = accuracy - mean(start, "")[1]
