@@ -15,7 +15,6 @@ from commands import terminal
 from commands.flags import Parser, out_path
 from commands.predictor import load_predictor
 from commands.run_folder import BEST
-from commands.terminal import USAGE_ERROR
 from helpers.export import export
 from helpers.support.errors import UserError, printable
 
@@ -35,8 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace) -> None:
-    """Export what the arguments ask for.
+def run(args: argparse.Namespace) -> int:
+    """Export what the arguments ask for; return the exit status.
 
     Raises:
         UserError, RunError: with a one-line message.
@@ -59,21 +58,12 @@ def run(args: argparse.Namespace) -> None:
         f"{printable(out)}: {out.stat().st_size / 1000:.1f} kB, {len(predictor.classes)} classes, "
         f"logits within {difference:.1e} of PyTorch's"
     )
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse and run; a user's mistake is one line and exit status 2."""
-    terminal.open_streams()
-    try:
-        with terminal.output():
-            run(make_parser().parse_args(argv))
-    except UserError as error:
-        terminal.say(f"{PROGRAM}: error: {error}")
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        terminal.say(f"{PROGRAM}: stopped")
-        return 130
-    return 0
+    """Parse and run; see `terminal.exit_status`."""
+    return terminal.exit_status(PROGRAM, lambda: run(make_parser().parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -205,17 +205,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse and run; a user's mistake is one line and exit status 2."""
-    terminal.open_streams()
-    try:
-        with terminal.output():  # --help and all else
-            return run(make_parser().parse_intermixed_args(argv))
-    except UserError as error:
-        terminal.say(f"{PROGRAM}: error: {error}")
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        terminal.say(f"{PROGRAM}: stopped")
-        return 130
+    """Parse and run; see `terminal.exit_status`."""
+    return terminal.exit_status(PROGRAM, lambda: run(make_parser().parse_intermixed_args(argv)))
 
 
 if __name__ == "__main__":

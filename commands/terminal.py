@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -52,6 +52,20 @@ def output() -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise UserError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def exit_status(program: str, run: Callable[[], int]) -> int:
+    """The exit status of `run`; a user's mistake is one line and 2, Ctrl-C one line and 130."""
+    open_streams()
+    try:
+        with output():  # --help and all else
+            return run()
+    except UserError as error:
+        say(f"{program}: error: {error}")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        say(f"{program}: stopped")
+        return 130
 
 
 def print_json(content: Any) -> None:
