@@ -70,9 +70,7 @@ def prepare(
     try:
         run = make_run(flags, cleanup)
         check(run)
-    except UserError:
-        raise
-    except ValueError as error:  # what models and configurations raise
+    except ValueError as error:  # what models and configurations raise; a UserError is one, too
         raise UserError(str(error)) from error
     if flags.resume:
         return run, _go_on(run)
