@@ -7,6 +7,7 @@ For a project of your own, start from `examples/lightning_minimal.py`, which use
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import commands  # noqa: F401  before Lightning: it makes Ctrl-C during the imports one line
 
@@ -15,32 +16,24 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from commands.prepare import Run
 from commands.run import main
-from commands.trainer import (
-    OwnSignals,
-    SameData,
-    make_loggers,
-    make_trainer,
-    settle_for_all,
-)
+from commands.trainer import OwnSignals, SameData, make_loggers, make_trainer, settle_for_all
 from helpers.lightning import HistoryCallback, ImageDataModule, LitClassifier, early_stopping
 from helpers.support.errors import UserError
 from helpers.training import History, Metrics
 
 
+def spread(run: Run) -> dict[str, Any]:
+    """Over how many processes and machines the flags spread a run, and how."""
+    return {name: getattr(run.flags, name) for name in ("devices", "num_nodes", "strategy")}
+
+
 def check(run: Run) -> None:
     """Find out early whether Lightning takes these flags."""
-    flags = run.flags
-    make_trainer(
-        run.device,
-        max_epochs=1,
-        devices=flags.devices,
-        num_nodes=flags.num_nodes,
-        strategy=flags.strategy,
-    )
+    make_trainer(run.device, max_epochs=1, **spread(run))
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
-    config, flags, data = run.config, run.flags, run.data.to(run.device)
+    config, data = run.config, run.data.to(run.device)
     # The data, as chapter 5 hands them over.
     batches = ImageDataModule(data, config)
     precision = run.state["precision"] if run.state else settle_for_all(run, batches)
@@ -51,18 +44,11 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
     module = LitClassifier(run.model, config, data.num_classes, first_epoch=len(kept.history))
     trainer = make_trainer(
         run.device,
-        devices=flags.devices,
-        num_nodes=flags.num_nodes,
-        strategy=flags.strategy,
         precision=precision,
         max_epochs=kept.epochs_left,
-        loggers=make_loggers(flags.logger, run.folder.path),
-        callbacks=[
-            SameData(run.data),
-            kept,
-            *early_stopping(config, kept.history),
-            OwnSignals(),
-        ],
+        loggers=make_loggers(run.flags.logger, run.folder.path),
+        callbacks=[SameData(run.data), kept, *early_stopping(config, kept.history), OwnSignals()],
+        **spread(run),
     )
     try:
         trainer.fit(module, datamodule=batches)
