@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from commands.prepare import Run
 from commands.run import main
-from helpers.support.processes import rank, world_size
-from helpers.training import EVALUATION_BATCH_SIZE, History, Metrics, evaluate, fit
+from helpers.training import History, Metrics, evaluate, evaluation_batches, fit
 
 
 def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
@@ -25,8 +24,7 @@ def train(run: Run) -> tuple[History, Callable[[], Metrics]]:
         after_epoch=run.save_epoch,
     )
     # The test split, once: this is called with the weights that were best on validation.
-    test = data.batches("test", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
-    return history, lambda: evaluate(model, test, history.precision)
+    return history, lambda: evaluate(model, evaluation_batches(data, "test"), history.precision)
 
 
 if __name__ == "__main__":

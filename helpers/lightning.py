@@ -20,11 +20,11 @@ from torchmetrics.classification import MulticlassAccuracy
 from helpers.data.batches import Batches, ImageData
 from helpers.recipes import TrainingConfig
 from helpers.speed import keep_freed_memory
-from helpers.support.processes import is_main, rank, world_size
+from helpers.support.processes import is_main
 from helpers.support.progress import Progress
 from helpers.training import (
-    EVALUATION_BATCH_SIZE,
     History,
+    evaluation_batches,
     make_optimizer,
     make_scheduler,
     restore,
@@ -63,13 +63,10 @@ class ImageDataModule(pl.LightningDataModule):
         return training_batches(self.data, self.config)
 
     def val_dataloader(self) -> Batches:
-        return self._in_order("val")
+        return evaluation_batches(self.data, "val")
 
     def test_dataloader(self) -> Batches:
-        return self._in_order("test")
-
-    def _in_order(self, split: str) -> Batches:
-        return self.data.batches(split, EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
+        return evaluation_batches(self.data, "test")
 
 
 class LitClassifier(pl.LightningModule):

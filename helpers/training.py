@@ -283,7 +283,7 @@ def fit(
     model.to(device)
     data = data.to(device)
     batches = training_batches(data, config)
-    val_batches = data.batches("val", EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
+    val_batches = evaluation_batches(data, "val")
     optimizer = make_optimizer(model, config)
     scheduler = make_scheduler(optimizer, config, len(batches))
     history = History()
@@ -338,6 +338,11 @@ def training_batches(data: ImageData, config: TrainingConfig) -> Batches:
         rank=rank(),
         world_size=world_size(),
     )
+
+
+def evaluation_batches(data: ImageData, split: str) -> Batches:
+    """All images of the split named val or test, in order; each process gets its share."""
+    return data.batches(split, EVALUATION_BATCH_SIZE, rank=rank(), world_size=world_size())
 
 
 @torch.no_grad()
