@@ -104,10 +104,9 @@ def wrap(model: nn.Module) -> nn.Module:
 
 def sum_over_processes(*numbers: Tensor) -> tuple[Tensor, ...]:
     """Each scalar tensor, summed over all processes."""
-    if world_size() == 1:
-        return numbers
-    for number in numbers:
-        dist.all_reduce(number)
+    if world_size() > 1:
+        for number in numbers:
+            dist.all_reduce(number)
     return numbers
 
 
@@ -124,11 +123,7 @@ def share_buffers(model: nn.Module) -> None:
 
 def from_main(text: str) -> str:
     """The main process's text, on all processes."""
-    if world_size() == 1:
-        return text
-    shared = [text]
-    dist.broadcast_object_list(shared, src=0)
-    return shared[0]
+    return gathered(text)[0]
 
 
 def _joined() -> bool:
