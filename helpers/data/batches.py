@@ -246,9 +246,5 @@ def _scale_and_offset(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Made once and not for every batch: small tensors take as long as the pixels do."""
-    means, stds = (_channels(numbers, device) for numbers in (mean, std))
+    means, stds = torch.tensor([mean, std], dtype=torch.float32, device=device)[..., None, None]
     return 1 / (255 * stds), means / stds
-
-
-def _channels(numbers: Sequence[float], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float32, device=device)[:, None, None]
