@@ -135,8 +135,8 @@ def _assemble(
         name=name,
         title=title,
         classes=DIGITS if grey else OBJECTS,
-        train=Split(_channels_first(arrays["x_train"]), _labels(arrays["y_train"])),
-        test=Split(_channels_first(arrays["x_test"]), _labels(arrays["y_test"])),
+        train=_split(arrays, "train"),
+        test=_split(arrays, "test"),
         source=source,
         is_sample=is_sample,
         val_fraction=val_fraction,
@@ -206,13 +206,11 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(means), tuple(stds)
 
 
-def _channels_first(images: np.ndarray) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(images))
-    return tensor[:, None] if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2).contiguous()
-
-
-def _labels(labels: np.ndarray) -> Tensor:
-    return torch.from_numpy(labels.reshape(-1).astype(np.int64))
+def _split(arrays: dict[str, np.ndarray], part: str) -> Split:
+    """One part of a prepared file, its channels first."""
+    images = torch.from_numpy(np.ascontiguousarray(arrays[f"x_{part}"]))
+    images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+    return Split(images, torch.from_numpy(arrays[f"y_{part}"].astype(np.int64)))
 
 
 def _full(name: str, folder: Path) -> tuple[dict[str, np.ndarray], str]:
