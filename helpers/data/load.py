@@ -91,7 +91,9 @@ def load(
         return _sample(name, val_fraction)
     standing_in.pop(name, None)
     title = {"mnist": "MNIST", "cifar10": "CIFAR-10"}[name]
-    return _assemble(name, title, arrays, source, False, val_fraction)
+    return _assemble(
+        arrays, name=name, title=title, source=source, is_sample=False, val_fraction=val_fraction
+    )
 
 
 def sample_note() -> str:
@@ -119,29 +121,20 @@ def _sample(name: str, val_fraction: float) -> ImageData:
     }[name]
     arrays, source = read_prepared(SAMPLE / f"{key}.npz")
     standing_in[name] = title
-    return _assemble(key, title, arrays, source, True, val_fraction)
+    return _assemble(
+        arrays, name=key, title=title, source=source, is_sample=True, val_fraction=val_fraction
+    )
 
 
-def _assemble(
-    name: str,
-    title: str,
-    arrays: dict[str, np.ndarray],
-    source: str,
-    is_sample: bool,
-    val_fraction: float,
-) -> ImageData:
+def _assemble(arrays: dict[str, np.ndarray], **fields: Any) -> ImageData:
     grey = arrays["x_train"].ndim == 3
     return _build(
-        name=name,
-        title=title,
         classes=DIGITS if grey else OBJECTS,
         train=_split(arrays, "train"),
         test=_split(arrays, "test"),
-        source=source,
-        is_sample=is_sample,
-        val_fraction=val_fraction,
         # A mirrored 2 is no digit; a mirrored ship is a ship.
         augmentation=Augmentation(2) if grey else Augmentation(2, flip=True, reflect=True),
+        **fields,
     )
 
 
