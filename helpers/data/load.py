@@ -177,7 +177,7 @@ def stratified_mask(labels: Tensor, fraction: float) -> Tensor:
     generator = torch.Generator().manual_seed(SPLIT_SEED)
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()
-        count = min(max(1, round(len(members) * fraction)), max(len(members) - 1, 0))
+        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
         chosen[members[torch.randperm(len(members), generator=generator)[:count]]] = True
     return chosen
 
