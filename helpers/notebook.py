@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from helpers.support.files import write_atomically
+from helpers.support.progress import shell
 
 T = TypeVar("T")
 
@@ -63,11 +64,8 @@ def add_numbers(results: Path, key: str, **numbers: float | int | str) -> None:
 
 def is_live() -> bool:
     """Whether somebody sits before the notebook: not in a render, a test or a plain script."""
-    if FAST or os.environ.get("COURSE_RENDER") == "1":
-        return False
-    from IPython import get_ipython  # late: a script that only draws does without it
-
-    return hasattr(get_ipython(), "kernel")
+    rendered = os.environ.get("COURSE_RENDER") == "1"
+    return not (FAST or rendered) and hasattr(shell(), "kernel")
 
 
 def explore(

@@ -1,6 +1,5 @@
 """Figures that two chapters share. They take arrays and histories, and return the figure."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from helpers.data.load import sample_note
+from helpers.support.progress import shell
 from helpers.training import History
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
@@ -43,14 +43,8 @@ def use_style() -> None:
             "lines.linewidth": 2,
         }
     )
-    if shell := _shell():
-        shell.events.register("post_run_cell", _mark_tables)
-
-
-def _shell() -> Any:
-    """The IPython that runs this cell; None elsewhere."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None
+    if here := shell():
+        here.events.register("post_run_cell", _mark_tables)
 
 
 # A cell with this line shows numbers that were measured before, on other data.
@@ -80,8 +74,8 @@ class _Below(Text):
 
 def mark_sample(figure: Figure) -> None:
     """Let a new figure say that a bundled sample stands in for full data, where one does."""
-    shell = _shell()
-    cell = shell.user_ns["In"][-1] if shell else ""
+    here = shell()
+    cell = here.user_ns["In"][-1] if here else ""
     if FROM_FILE not in cell and (text := sample_note()):
         line = _Below(text=text, va="top", fontsize=SMALLEST_TEXT, fontstyle="italic", color="0.3")
         line.set_transform(figure.transFigure)

@@ -6,7 +6,7 @@ On a terminal and in a notebook bars are drawn; a log gets plain lines.
 import os
 import sys
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -21,10 +21,15 @@ class SizedIterable(Protocol[T]):
     def __iter__(self) -> Iterator[T]: ...
 
 
+def shell() -> Any:
+    """The IPython, or Jupyter kernel, that this runs in; None elsewhere."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def in_notebook() -> bool:
     """Whether this runs inside a Jupyter kernel or IPython."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+    return shell() is not None
 
 
 def bars_are_drawn() -> bool:
