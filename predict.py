@@ -150,12 +150,11 @@ def predict(predictor: Predictor, pictures: Pictures, top: int) -> Iterator[Answ
 
 def as_json(answer: Answer) -> dict[str, object]:
     """One picture's predictions as plain values, best first."""
-    predictions = [{"class": name, "probability": value} for name, value in answer.guesses]
     return {
         "path": answer.path,
         "read_as": answer.read_as,
         "unsure": answer.unsure,
-        "predictions": predictions,
+        "predictions": [{"class": name, "probability": value} for name, value in answer.guesses],
     }
 
 
