@@ -195,7 +195,7 @@ def make_pictures() -> None:
     )
 
 
-def main() -> int:
+def main() -> None:
     makers = {"digits": make_digits, "pictures": make_pictures}
     parser = argparse.ArgumentParser(description="the networks of the live page")
     parser.add_argument("--only", choices=makers, help="one of the two")
@@ -203,7 +203,6 @@ def main() -> int:
     for name, make in makers.items():
         if only in (None, name):
             make()
-    return 0
 
 
 if __name__ == "__main__":
