@@ -17,7 +17,6 @@ from helpers.data.digits import FIELD, read_digit
 from helpers.data.pictures import squeeze
 from helpers.models import build_model
 from helpers.support.errors import RunError, printable
-from helpers.training import best_device
 
 SIDES = range(16, 257)  # pixels: what the course's models can take
 GREY = [1, FIELD, FIELD]
@@ -39,7 +38,7 @@ class Predictor:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    device: torch.device
+    device: torch.device | str
 
     @property
     def reads_digits(self) -> bool:
@@ -73,16 +72,15 @@ class Predictor:
             raise RunError("the model's answers are not finite numbers: it cannot be used")
         return probabilities
 
-    def best(self, images: Tensor, top: int = 3) -> list[list[Guess]]:
+    def best(self, images: Tensor, top: int) -> list[list[Guess]]:
         """The `top` most probable classes of each image, best first; fewer if there are fewer."""
         values, labels = self.probabilities(images).sort(dim=1, descending=True, stable=True)
         rows = zip(values[:, :top].tolist(), labels[:, :top].tolist(), strict=True)
         return [[Guess(self.classes[n], p) for p, n in zip(*row, strict=True)] for row in rows]
 
 
-def load_predictor(path: Path, device: torch.device | str | None = None) -> Predictor:
-    """The model of a checkpoint that `train.py` or `lightning_train.py` wrote, on `device` or,
-    without it, the accelerator if there is one.
+def load_predictor(path: Path, device: torch.device | str) -> Predictor:
+    """The model of a checkpoint that `train.py` or `lightning_train.py` wrote, on `device`.
 
     Raises:
         RunError: the checkpoint is missing, damaged, not one of this course, or its weights do
@@ -97,7 +95,6 @@ def load_predictor(path: Path, device: torch.device | str | None = None) -> Pred
         raise RunError(f"damaged or foreign checkpoint {printable(path)}") from error
     if problem:
         raise RunError(f"{printable(path)} is not a checkpoint that can be used: {problem}")
-    device = torch.device(device) if device is not None else best_device()
     shape, classes = tuple(content["image_shape"]), tuple(content["classes"])
     mean, std = (tuple(map(float, content[key])) for key in ("mean", "std"))
     model = _model(content, path).to(device).eval()
