@@ -81,13 +81,14 @@ class _Plain(pl.LightningModule):
 
 def _fit(
     module: pl.LightningModule, batches: Sequence[Batch], validate: bool = False, **arguments: Any
-) -> None:
+) -> pl.Trainer:
     quiet_lightning()
     trainer = pl.Trainer(**{"max_epochs": 1} | QUIET | arguments)
     try:
         trainer.fit(module, _Loader(batches), _Loader(batches) if validate else None)
     except SystemExit as end:  # Lightning's answer to an interruption
         raise RuntimeError("the training was interrupted instead of stopped") from end
+    return trainer
 
 
 @exercise("5.1")
@@ -420,10 +421,7 @@ class _Stored(pl.LightningModule):
 
 def _trained(path: Path, module: pl.LightningModule, epochs: int) -> None:
     """Train on batches in order, and leave a checkpoint at `path`."""
-    quiet_lightning()
-    trainer = pl.Trainer(**QUIET | {"max_epochs": epochs})
-    trainer.fit(module, _Loader(_batches(5)))
-    trainer.save_checkpoint(path)
+    _fit(module, _batches(5), max_epochs=epochs).save_checkpoint(path)
 
 
 @exercise("5.6")
