@@ -21,7 +21,7 @@ def _labels(found: Any, count: int) -> Tensor:
         f"one label for every image is wanted: shape ({count},), not {tuple(labels.shape)}",
     )
     expect(
-        bool((labels == labels.round()).all()) if labels.is_floating_point() else True,
+        not labels.is_floating_point() or (labels == labels.round()).all(),
         "labels are whole numbers: return the class, not a distance",
     )
     return labels.long()

@@ -177,7 +177,7 @@ def _epoch(kind: str) -> tuple[list[float], Tensor]:
             scheduler.step()
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        if kind == "right" or kind == "no zero_grad":
+        if kind in ("right", "no zero_grad"):
             scheduler.step()
     return rates, model.weight.detach()
 

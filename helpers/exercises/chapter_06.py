@@ -115,12 +115,11 @@ def accuracy_at(function: Callable[[Tensor, Tensor, float], float]) -> str:
         abs(found - right[certainty >= 0.6].mean().item()) > 1e-6,
         "0.6 is the share that is answered, not a threshold on certainty",
     )
-    kept = right[certainty.argsort(descending=True)[:240]]
+    order = certainty.argsort(descending=True)
     expect(
-        abs(found - kept.sum().item() / 400) > 1e-6,
+        abs(found - right[order[:240]].sum().item() / 400) > 1e-6,
         "divide by the number of answers that are given, not by all images",
     )
-    order = certainty.argsort(descending=True)
 
     def rounded_wrongly(coverage: float, count: int) -> bool:
         value = as_number(ask(function, logits, labels, coverage), "an accuracy")
