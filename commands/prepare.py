@@ -75,8 +75,8 @@ def prepare(
     if flags.resume:
         return run, _go_on(run)
     if processes.is_main() and not flags.dry_run:
+        cleanup.callback(run.folder.release)  # also where `create` fails
         run.folder.create(to_store(flags, run.config), run.data.identity())
-        cleanup.callback(run.folder.release)
     return run, None
 
 
@@ -152,8 +152,8 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
         check_compiler()
     folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags, config.seed)))
     if flags.resume and processes.is_main():
-        folder.reopen()
         cleanup.callback(folder.release)
+        folder.reopen()
     mode = "sample" if flags.sample else "full" if flags.require_full else None
     data = load(flags.dataset, flags.data_dir, mode, flags.val_fraction)
     if data.is_sample and flags.epochs is None:

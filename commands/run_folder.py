@@ -22,7 +22,7 @@ import stat
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def _writing(what: str, path: Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """One run's folder, in use by one process at a time.
+    """One run's folder, in use by one process at a time, from `create` or `reopen` to `release`.
 
     The lock is the operating system's: it goes with the process, however that ends.
     """
@@ -78,8 +78,7 @@ class RunFolder:
 
     def create(self, config: dict[str, Any], data: dict[str, Any]) -> None:
         """Make the folder, lock it, and write `config` and what identifies the data into it."""
-        with ExitStack() as undo, _writing("output", self.path):
-            undo.callback(self.release)
+        with _writing("output", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._acquire()
             if there := [name for name in FILES if (self.path / name).exists()]:
@@ -91,15 +90,12 @@ class RunFolder:
             write_metrics(self.path / METRICS, [])
             write_json(self.path / CONFIG, config)
             write_json(self.path / DATA, data)
-            undo.pop_all()
 
     def reopen(self) -> None:
         """Lock the folder of an earlier run and clear away what a kill has left half-written."""
-        with ExitStack() as undo, _writing("run", self.path):
-            undo.callback(self.release)
+        with _writing("run", self.path):
             self._acquire()
             self._tidy()
-            undo.pop_all()
 
     def _acquire(self) -> None:
         try:
