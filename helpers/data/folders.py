@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from helpers.data.batches import Split
 from helpers.data.pictures import Finder, composed, listed, read_image, squeeze
 from helpers.support.errors import DataError, printable
 
@@ -42,24 +44,11 @@ class Part(NamedTuple):
     classes: dict[str, list[Path]]
 
 
-class Pictures(NamedTuple):
-    """Images uint8 `N x 3 x 32 x 32` and their labels int64 `N`."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class FolderContent(NamedTuple):
-    """What is in a folder of pictures; a split is None where it has no folder of its own."""
-
-    classes: tuple[str, ...]
-    train: Pictures
-    val: Pictures | None = None
-    test: Pictures | None = None
-
-
-def read_folder(folder: Path) -> FolderContent:
+def read_folder(folder: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
     """Read all pictures of a folder in one of the two layouts above.
+
+    Returns:
+        The classes, and the splits by name: train, and val and test where they have a folder.
 
     Warns:
         UserWarning: something is left out, such as unreadable pictures; the line says what and why.
@@ -76,7 +65,7 @@ def read_folder(folder: Path) -> FolderContent:
         raise DataError("; ".join(filter(None, (str(error), finder.report())))) from error
     if report := finder.report():
         warnings.warn(f"{printable(folder.name or folder)}: {report}", stacklevel=2)
-    return FolderContent(tuple(parts["train"].classes), **read)
+    return tuple(parts["train"].classes), read
 
 
 def _parts(finder: Finder, folder: Path) -> dict[str, Part]:
@@ -169,8 +158,8 @@ def _unclear(folders: Sequence[Path]) -> DataError:
     return DataError(f"{where}: unclear which of {names} are splits: use {LAYOUT}")
 
 
-def _read(finder: Finder, part: Part, at_least: int) -> Pictures:
-    """All pictures of all classes."""
+def _read(finder: Finder, part: Part, at_least: int) -> Split:
+    """All pictures of all classes, `N x 3 x 32 x 32`."""
     images: list[np.ndarray] = []
     labels: list[int] = []
     for label, folders in enumerate(part.classes.values()):
@@ -186,4 +175,4 @@ def _read(finder: Finder, part: Part, at_least: int) -> Pictures:
         where = printable(part.root)
         raise DataError(f"{where}: too few pictures: {listed(few)}; a class needs {at_least}")
     stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
-    return Pictures(stacked, np.array(labels, dtype=np.int64))
+    return Split(torch.from_numpy(stacked), torch.tensor(labels))

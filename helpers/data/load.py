@@ -221,18 +221,15 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     """A folder of pictures as a data set; without a test part, a fifth of each class is kept."""
     from helpers.data.folders import read_folder
 
-    content = read_folder(folder)
+    classes, splits = read_folder(folder)
     folder = folder.resolve()
-    val, test = (p and Split(*map(torch.from_numpy, p)) for p in (content.val, content.test))
     return _build(
         name=folder.name,
         title=printable(folder.name),
-        classes=content.classes,
-        train=Split(*map(torch.from_numpy, content.train)),
-        val=val,
-        test=test,
+        classes=classes,
         source=f"the image folder {printable(folder)}",
         is_sample=False,
         val_fraction=val_fraction,
         augmentation=Augmentation(2, flip=True, reflect=True),
+        **splits,
     )
