@@ -32,7 +32,7 @@ class DamagedFileError(DataError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"damaged data file {path}: {reason}; put a whole copy in its place")
-        self.path, self.reason = path, reason
+        self.reason = reason
 
 
 def read_prepared(path: Path, image_shape: tuple[int, ...] | None = None) -> tuple[Arrays, str]:
