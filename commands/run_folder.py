@@ -156,8 +156,7 @@ class RunFolder:
         stored = read_json(self.path / DATA) if (self.path / DATA).exists() else {}
         for kept in (stored, state or {}):
             # The name of the source is compared where there is nothing better.
-            keys = ("classes", "images", "digest" if "digest" in kept else "data_source")
-            for key in keys:
+            for key in ("classes", "images", "digest" if "digest" in kept else "data_source"):
                 before = kept.get(key, now[key])
                 # Runs of an earlier version say a folder's name only, not where it is.
                 named = key == "data_source" and _last_name(before) == _last_name(now[key])

@@ -286,5 +286,4 @@ def squeeze(image: Image.Image, height: int, width: int) -> np.ndarray:
     keep the proportions and lose what lies at the edges. Training on a folder and prediction both
     use this function; a picture that has the right size already is not changed.
     """
-    resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))

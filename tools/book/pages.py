@@ -174,9 +174,8 @@ def with_settings(text: str, runtime: str | None) -> str:
     Args:
         runtime: the folder in `_static` of the program that runs networks, if it is there.
     """
-    known = {name: n for name, n in vars(digits).items() if name.isupper()}
     settings = {
-        "digits": known,
+        "digits": {name: n for name, n in vars(digits).items() if name.isupper()},
         "large": LARGE,
         "unsure": UNSURE,
         "noDigit": NO_DIGIT,

@@ -80,8 +80,7 @@ def without_others(data: ImageData) -> ImageData:
     def digits(split: Split) -> Split:
         return split[split.labels < 10]
 
-    classes = data.classes[:10]
-    return replace(data, classes=classes, train=digits(data.train), val=digits(data.val))
+    return replace(data, classes=data.classes[:10], train=digits(data.train), val=digits(data.val))
 
 
 def trained(data: ImageData, config: TrainingConfig) -> torch.nn.Module:
