@@ -20,9 +20,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.support.errors import DataError, printable
 
+LARGE, LARGEST = 20_000_000, 250_000_000  # pixels; phones make photographs of 108 million
 # What counts as a picture inside a folder. Pillow cannot read the last two, which phones write;
 # they are listed so that they are named as unreadable instead of being passed over.
-LARGE, LARGEST = 20_000_000, 250_000_000  # pixels; phones make photographs of 108 million
 IMAGE_SUFFIXES = frozenset(
     ".png .jpg .jpeg .jfif .bmp .gif .tif .tiff .webp .avif .jp2 .ppm .pgm .pbm .tga .ico "
     ".heic .heif".split()
