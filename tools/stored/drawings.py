@@ -52,13 +52,13 @@ def skeletons(masks: np.ndarray) -> np.ndarray:
     changed = True
     while changed:
         changed = False
-        for first, second in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
+        for triples in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
             ring = [masks[:, r : r + height, c : c + width] for r, c in around]
             count = sum(n.view(np.uint8) for n in ring)
             steps = sum((~ring[n] & ring[(n + 1) % 8]).view(np.uint8) for n in range(8))
             peel = masks[core] & (count >= 2) & (count <= 6) & (steps == 1)
-            for some in (first, second):
-                peel &= ~(ring[some[0]] & ring[some[1]] & ring[some[2]])
+            for a, b, c in triples:
+                peel &= ~(ring[a] & ring[b] & ring[c])
             if peel.any():
                 masks[core] &= ~peel
                 changed = True
