@@ -28,6 +28,8 @@ from helpers.data.augmentation import Augmentation
 from helpers.data.load import load
 from helpers.recipes import TrainingConfig, recipe
 from helpers.training import evaluate, fit
+from tools.book.gallery import entries
+from tools.course import Course
 
 CPU = torch.device("cpu")
 EASY = Goal("mnist", 0.0, epochs=2, size="small", usual_epochs=2)
@@ -470,3 +472,14 @@ def test_what_is_said_of_the_recipe_with_muon_is_what_its_runs_gave():
         said = f"{100 * run['test_accuracy']:.1f} %", f"{minutes:.0f} minutes"
         for text in (muon.__doc__, README.read_text(encoding="utf-8")):
             assert all(each in text for each in said), run["setting"]["cpu"]
+
+
+def test_the_gallery_has_the_runs_with_muon_by_precision_and_length():
+    runs = json.loads((RESULTS.parent / "muon.json").read_text(encoding="utf-8"))
+    rows = [row for row in entries(Course()) if "all images" in row.name]
+    assert sum(row.runs for row in rows) == len(runs) > 0
+    for row in rows:
+        wanted = re.search(r"epochs=(\d+) precision=(\w+)$", row.command).groups()
+        alike = [r for r in runs if (str(r["settings"]["epochs"]), r["precision"]) == wanted]
+        assert row.test == pytest.approx(statistics.mean(r["test_accuracy"] for r in alike))
+        assert row.runs == len(alike) and all(word in row.name for word in wanted)

@@ -91,19 +91,22 @@ def _benchmarks(stored: Mapping[str, Any], readme: str) -> Iterator[tuple[Any, .
 def _muon(
     runs: list[dict[str, Any]], ends: list[dict[str, Any]], readme: str
 ) -> Iterator[tuple[Any, ...]]:
-    """The recipe in `runs`, which differ in the seed alone, and the longest of `ends` before it."""
-    if not runs:
-        return
-    parameters, last = runs[0]["parameters"], runs[0]["settings"]["epochs"]
+    """The recipe in `runs`, by precision and length, and the longest of `ends` before it."""
+    parameters = runs[0]["parameters"] if runs else None
     for end in [end for end in ends if end["contestant"] == "muon"][-1:]:
         accuracies = end["val_accuracy"]["mean"], end["test_accuracy"]["mean"]
         numbers = *accuracies, end["seconds"]["median"], parameters
         name, command = f"CNN with Muon, {end['epochs']} epochs", "python -m benchmarks"
         yield name, "cifar10", *numbers, end["runs"], readme, f"{command} --only minutes"
-    test = mean(run["test_accuracy"] for run in runs)
-    seconds = median(run["seconds"][-1] for run in runs)
-    name, command = f"CNN with Muon, {last} epochs, all images", "python -m benchmarks.muon"
-    yield name, "cifar10", None, test, seconds, parameters, len(runs), readme, command
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["precision"], run["settings"]["epochs"]), []).append(run)
+    for (precision, epochs), alike in groups.items():
+        test = mean(run["test_accuracy"] for run in alike)
+        seconds = median(run["seconds"][-1] for run in alike)
+        name = f"CNN with Muon, {epochs} epochs, all images, {precision}"
+        command = f"python -m benchmarks.muon --set epochs={epochs} precision={precision}"
+        yield name, "cifar10", None, test, seconds, parameters, len(alike), readme, command
 
 
 def _stored(path: Path) -> Any:
