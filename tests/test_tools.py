@@ -134,12 +134,15 @@ def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
     )
     with chapter.pair.open("a", encoding="utf-8") as file:
         file.write(recording)
+    add_numbers(course.results, "answer.gone", value=1, chapter="01")
+    add_numbers(course.results, "answer.of_another", value=2, chapter="02")
     assert render.main(["--chapter", "1"], course) == 0
     notebook = read_notebook(chapter.notebook)
     assert output_of(chapter.notebook) == "None full\n"
     assert notebook.metadata["course"]["code_digest"] == code_digest(notebook)
     stored = json.loads(course.results.read_text())
     assert stored["answer.small"] == {"value": 42, "val_accuracy": 0.9, "chapter": "01"}
+    assert "answer.gone" not in stored and stored["answer.of_another"]["value"] == 2
     made = stored["chapters.01"]
     assert made["full_seconds"] > 0 and made["threads"] >= 1 and len(made["code"]) == 64
     assert set(made) >= {"date", "data", "device"} and "torch" in made["versions"]

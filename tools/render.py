@@ -11,8 +11,11 @@ versions, on what.
 
 import argparse
 import hashlib
+import json
 import os
+from collections.abc import Container
 from datetime import date
+from pathlib import Path
 
 import torch
 from nbformat import NotebookNode
@@ -52,6 +55,16 @@ def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str
     }
 
 
+def forget(results: Path, chapter: str, recorded: Container[str]) -> None:
+    """Take out the numbers that a chapter stored once, but whose keys it no longer records."""
+    stored = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    for key, values in list(stored.items()):
+        if values.get("chapter") == chapter and key not in recorded:
+            del stored[key]
+    if stored:
+        write_if_changed(results, json.dumps(stored, indent=2, sort_keys=True) + "\n")
+
+
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Render all chapters or one."""
     parser = argparse.ArgumentParser(description="full runs, stored in notebooks/")
@@ -68,6 +81,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
             raise UserError(f"{chapter.entry}.ipynb was edited while it ran: nothing is stored")
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
+        forget(course.results, chapter.key, numbers)
         for key, values in numbers.items():
             add_numbers(course.results, key, **values, chapter=chapter.key)
         made = circumstances(notebook, course, environment["COURSE_DATA"])
