@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->39 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->36 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -706,7 +706,7 @@ record(
 )
 
 # %% [markdown]
-# So less than ten minutes on two cores give <!-- result:muon.test_accuracy|percent -->89.93 %<!-- /result -->, the mean over the seeds. In float32, two epochs fewer take much longer, and end as high. Compare them with the lines of the table above with care. Those trainings left the validation images out, so they had a tenth fewer images to learn from.
+# So <!-- result:muon.seconds|minutes -->11 minutes<!-- /result --> on two cores give <!-- result:muon.test_accuracy|percent -->90.20 %<!-- /result -->, the mean over the seeds. In float32, fewer epochs take half as long again, and one seed says little about the accuracy. Compare them with the lines of the table above with care. Those trainings left the validation images out, so they had a tenth fewer images to learn from.
 #
 # Minutes on another machine are other minutes. The next table is from a processor without units for bfloat16, so all is float32 there. It says when the recipe reached a validation accuracy for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
 
@@ -937,7 +937,7 @@ scaling = pd.DataFrame(
 print(scaling.to_string(float_format="%.2f"))
 
 # %% [markdown]
-# The linear model's step is over before averaging pays. The CNN computes longer for every gradient that is sent, and it gains more. So it is with large networks: the more work between two meetings, the better they scale. On one machine you would take one process with two threads, which needs no averaging at all. Processes are for a second GPU or a second machine. There the same command runs on every machine, and they meet at one address. (`train.py` has such lines, too.)
+# The linear model's step is over before averaging pays. The CNN computes longer for every gradient that is sent, so it fares better. So it is with large networks: the more work between two meetings, the better they scale. But a step waits for the slower process: where other programs take turns on the cores too, even the CNN may lose. On one machine you would take one process with two threads, which needs no averaging at all. Processes are for a second GPU or a second machine. There the same command runs on every machine, and they meet at one address. (`train.py` has such lines, too.)
 #
 # ```bash
 # torchrun --nnodes=2 --nproc-per-node=1 --rdzv-id=42 --rdzv-backend=c10d \
