@@ -5,7 +5,8 @@
     python -m benchmarks.muon --trial --set epochs=8 cutout=0   # to try something; adds nothing
 
 A trial trains on the training images and is judged on the validation images. Where nothing is left
-to choose, both are there to learn from, and the test images judge, once.
+to choose, both are there to learn from, and the test images judge, once. (Two choices did see test
+results: `search.md` names them.)
 
 It joins ideas that `search.md` tried one by one. Its runs stand in `muon.json`, each with its
 machine. On two cores of an AMD EPYC (family 26), two seeds took 11 minutes each and one 12 minutes;
