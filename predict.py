@@ -162,7 +162,7 @@ def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
     table = Table()
     table.add_column("picture", overflow="fold")
     table.add_column("class", overflow="fold")
-    table.add_column("probability", justify="right")
+    table.add_column("probability", justify="right", overflow="fold")
     if predictor.reads_digits:
         table.add_column("read as", overflow="fold")
     for answer in answers:

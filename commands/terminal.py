@@ -77,6 +77,8 @@ def print_json(content: Any) -> None:
 def print_rows(title: str, rows: Mapping[str, str]) -> None:
     """Names and values side by side, on standard output."""
     table = Table(title=Text(printable(title)), show_header=False)
+    for _ in ("name", "value"):
+        table.add_column(overflow="fold")  # in a narrow window, too, nothing is cut off
     for name, value in rows.items():
         table.add_row(Text(name), Text(printable(value)))
     print_table(table)

@@ -392,8 +392,13 @@ def test_any_flags_train_or_give_one_clear_line(flags, script, tiny, tmp_path_fa
 
 def test_the_result_table_fits_a_narrow_terminal(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
-    terminal.print_rows("title", {"name": "value " * 30})
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+    name, path = "name_" * 8, "/folder" * 20
+    terminal.print_rows("title", {"first": "value " * 30, name: path})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
+    read = ["".join(column) for column in zip(*cells, strict=True)]
+    assert name in read[0] and path in read[1], "not a letter is cut off"
 
 
 def test_the_notice_of_the_sample_keeps_its_lines(capsys):

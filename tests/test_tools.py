@@ -14,6 +14,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
+from rich.console import Console
 
 from helpers.notebook import add_numbers
 from helpers.plots import COLOURS
@@ -150,6 +151,7 @@ def test_render_stores_outputs_digest_and_numbers_which_come_out_again(
     add_numbers(course.results, "answer.small", value=43, val_accuracy=0.8)
     assert generate.main(["--check"], course) == 1
     before, seen = course.results.read_bytes(), chapter.notebook.read_bytes()
+    monkeypatch.setenv("COLUMNS", "120")
     capsys.readouterr()
     assert reproduce.main(["--chapter", "1"], course) == 1
     said = capsys.readouterr().out
@@ -180,6 +182,14 @@ def test_each_number_has_its_own_tolerance() -> None:
         assert reproduce.compared(recorded, {"a.b": numbers})[1] == wrong
 
 
+def test_no_number_loses_its_name_in_a_narrow_window() -> None:
+    table, _ = reproduce.compared({}, {"a_name." * 9: {"val_accuracy": 0.9}})
+    printed = io.StringIO()
+    Console(file=printed, width=50).print(table)
+    lines = [line for line in printed.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(line.split("│")[1].strip() for line in lines) == "a_name." * 9 + ".val_accuracy"
+
+
 def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
     chapter = course.chapters()[0]
     text = chapter.pair.read_text(encoding="utf-8") + "\nraise ValueError('on purpose')\n"
@@ -190,6 +200,18 @@ def test_a_cell_that_fails_stores_nothing(course: Course) -> None:
         render.main([], course)
     assert chapter.notebook.read_bytes() == before
     assert not course.results.exists()
+
+
+def test_stored_results_that_a_chapter_reads_count_as_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.course.ROOT", tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    (stored := tmp_path / "benchmarks" / "runs.json").write_text("[1]")
+    reading = new_notebook(cells=[new_code_cell('open(root / "benchmarks" / "runs.json")')])
+    before, other = code_digest(reading), code_digest(new_notebook())
+    stored.write_text("[2]")
+    assert code_digest(reading) != before and code_digest(new_notebook()) == other
 
 
 def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) -> None:

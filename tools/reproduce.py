@@ -71,7 +71,9 @@ def compared(
     recorded: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]
 ) -> tuple[Table, int]:
     """The table of all new numbers, and how many do not agree; times are not counted."""
-    table, wrong = Table("number", "recorded", "now", "tolerance", "agrees"), 0
+    table, wrong = Table(), 0
+    for name in ("number", "recorded", "now", "tolerance", "agrees"):
+        table.add_column(name, overflow="fold")  # in a narrow window, too, nothing is cut off
     for key, numbers in new.items():
         for field, value in numbers.items():
             if field not in recorded.get(key, {}):
