@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->2 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->27 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->29 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -677,7 +677,7 @@ confirm(
 #
 # What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
 #
-# Is more possible? Yes, with more time. `benchmarks/muon.py` is one recipe in one file, short enough to read. It was found by trials that the validation images judged: `benchmarks/search.md` tells what was tried, and what was chance. Its last trainings learned from the training *and* the validation images, and each used the test split at its end. Two small choices were made after such results had been seen, and `benchmarks/search.md` names them. So the last tenths of a point may be luck.
+# Is more possible? Yes, with more time. `benchmarks/muon.py` is one recipe in one file, short enough to read. It was found by trials that the validation images judged: `benchmarks/search.md` tells what was tried, and what was chance. Its last trainings learned from the training *and* the validation images, and each used the test split at its end. Three small choices were made after such results had been seen, and `benchmarks/search.md` names them. So the last tenths of a point may be luck.
 
 # %% tags=["hide-input"]
 # @title The whole of benchmarks/muon.py, on two cores
@@ -706,7 +706,7 @@ record(
 )
 
 # %% [markdown]
-# So <!-- result:muon.seconds|minutes -->11 minutes<!-- /result --> on two cores give <!-- result:muon.test_accuracy|percent -->90.20 %<!-- /result -->, the mean over the seeds. In float32, fewer epochs take clearly longer, and one seed says little about the accuracy. Compare them with the lines of the table above with care. Those trainings left the validation images out, so they had a tenth fewer images to learn from.
+# So <!-- result:muon.seconds|minutes -->10 minutes<!-- /result --> on two cores give <!-- result:muon.test_accuracy|percent -->90.20 %<!-- /result -->, the mean over the seeds. In float32, fewer epochs take clearly longer, and one seed says little about the accuracy. Compare them with the lines of the table above with care. Those trainings left the validation images out, so they had a tenth fewer images to learn from.
 #
 # Minutes on another machine are other minutes. The next table is from a processor without units for bfloat16, so all is float32 there. It says when the recipe reached a validation accuracy for the first time: the median of the seeds that reached it. It also has the accuracy on the test split, with the standard deviation where there were several seeds. That split was used once for each training, at its end.
 
