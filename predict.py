@@ -159,12 +159,10 @@ def as_json(answer: Answer) -> dict[str, object]:
 
 
 def print_table(answers: Sequence[Answer], predictor: Predictor) -> None:
-    table = Table()
-    table.add_column("picture", overflow="fold")
-    table.add_column("class", overflow="fold")
-    table.add_column("probability", justify="right", overflow="fold")
+    table = Table("picture", "class")
+    table.add_column("probability", justify="right")
     if predictor.reads_digits:
-        table.add_column("read as", overflow="fold")
+        table.add_column("read as")
     for answer in answers:
         table.add_section()
         for rank, (name, probability) in enumerate(answer.guesses or [("—", None)]):

@@ -77,8 +77,6 @@ def print_json(content: Any) -> None:
 def print_rows(title: str, rows: Mapping[str, str]) -> None:
     """Names and values side by side, on standard output."""
     table = Table(title=Text(printable(title)), show_header=False)
-    for _ in ("name", "value"):
-        table.add_column(overflow="fold")  # in a narrow window, too, nothing is cut off
     for name, value in rows.items():
         table.add_row(Text(name), Text(printable(value)))
     print_table(table)
@@ -86,5 +84,7 @@ def print_rows(title: str, rows: Mapping[str, str]) -> None:
 
 def print_table(table: Table) -> None:
     """A table of rich's. Its cells should be `Text`: `[red]` or `:cat:` in a name is a name."""
+    for column in table.columns:
+        column.overflow = "fold"  # in a narrow window a long name takes several lines, uncut
     with output():
         Console(markup=False, emoji=False, highlight=False).print(table)

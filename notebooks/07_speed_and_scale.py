@@ -937,7 +937,7 @@ scaling = pd.DataFrame(
 print(scaling.to_string(float_format="%.2f"))
 
 # %% [markdown]
-# The linear model's step is over before averaging pays. The CNN computes longer for every gradient that is sent, so it fares better. So it is with large networks: the more work between two meetings, the better they scale. But a step waits for the slower process: where other programs take turns on the cores too, even the CNN may lose. On one machine you would take one process with two threads, which needs no averaging at all. Processes are for a second GPU or a second machine. There the same command runs on every machine, and they meet at one address. (`train.py` has such lines, too.)
+# The linear model gains little or loses: its step is so short that averaging takes a large part of it. The CNN computes longer for every gradient that is sent, so it fares better. So it is with large networks: the more work between two meetings, the better they scale. But a step waits for the slower process: where other programs take turns on the cores too, even the CNN may lose. On one machine you would take one process with two threads, which needs no averaging at all. Processes are for a second GPU or a second machine. There the same command runs on every machine, and they meet at one address. (`train.py` has such lines, too.)
 #
 # ```bash
 # torchrun --nnodes=2 --nproc-per-node=1 --rdzv-id=42 --rdzv-backend=c10d \

@@ -28,7 +28,7 @@ LANGUAGE = {
     "pygments_lexer": "ipython3",
 }
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-STORED = re.compile(r'"benchmarks" / "([\w.]+)"')  # in a cell that reads it
+STORED_RESULTS = re.compile(r'"benchmarks" / "([\w.]+)"')  # in a cell that reads it
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def code_digest(notebook: NotebookNode) -> str:
         for cell in notebook.cells
         if cell.cell_type == "code" and "course-setup" not in tags(cell)
     ]
-    read = sorted({name for source in sources for name in STORED.findall(source)})
+    read = sorted({name for source in sources for name in STORED_RESULTS.findall(source)})
     sources += [(ROOT / "benchmarks" / name).read_text(encoding="utf-8") for name in read]
     return hashlib.sha256("\0".join(sources).encode("utf-8")).hexdigest()
 

@@ -21,9 +21,9 @@ import os
 from math import sqrt
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from commands.terminal import print_table
 from helpers.notebook import add_numbers
 from helpers.support.errors import UserError
 from tools.course import Course, code_digest, read_notebook, run_tool
@@ -71,9 +71,7 @@ def compared(
     recorded: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]
 ) -> tuple[Table, int]:
     """The table of all new numbers, and how many do not agree; times are not counted."""
-    table, wrong = Table(), 0
-    for name in ("number", "recorded", "now", "tolerance", "agrees"):
-        table.add_column(name, overflow="fold")  # in a narrow window, too, nothing is cut off
+    table, wrong = Table("number", "recorded", "now", "tolerance", "agrees"), 0
     for key, numbers in new.items():
         for field, value in numbers.items():
             if field not in recorded.get(key, {}):
@@ -115,7 +113,7 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
             continue
         numbers[f"chapters.{chapter.key}"] = {"full_seconds": seconds}
         table, differ = compared(recorded, numbers)
-        Console(markup=False, highlight=False).print(table)
+        print_table(table)
         wrong += differ
         if options.record and not differ:
             made = circumstances(notebook, course, data)
