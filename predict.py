@@ -99,7 +99,7 @@ class Pictures:
     def sources(self) -> Iterator[tuple[str, Path | IO[bytes]]]:
         """The name and the path, or the open file, of every picture."""
         for name in self.names:
-            path = Path(name).expanduser()
+            path = Path(os.path.expanduser(name))  # ~x.png stays: no user is called so
             if not name.strip():
                 self.complain("a name is empty: is a variable not set?")
             elif name == STANDARD_INPUT:

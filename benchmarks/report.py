@@ -82,12 +82,8 @@ def minutes(results: Results) -> Table:
     part = results["minutes"]
     rows = [
         (
-            *(
-                CONTESTANTS[end["contestant"]],
-                end["precision"],
-                str(end["epochs"]),
-                str(end["runs"]),
-            ),
+            *(CONTESTANTS[end["contestant"]], end["precision"]),
+            *(str(end[key]) for key in ("epochs", "runs")),
             spread(end["seconds"]),
             *(mean_and_std(end[accuracy]) for accuracy in ("val_accuracy", "test_accuracy")),
         )

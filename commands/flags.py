@@ -10,14 +10,14 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, get_origin, get_type_hints
 
 from commands.run_folder import CHOSEN, CONFIG, FILES, read_json
-from helpers.data.load import DATASET_NAMES
+from helpers.data.load import DATASET_NAMES, VAL_FRACTION
 from helpers.models import CNN_BLOCKS, MODEL_NAMES
-from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs
+from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.support.errors import RunError, UserError, printable
 from helpers.support.files import user_path
 
@@ -98,7 +98,7 @@ def make_parser(program: str, description: str, *, lightning: bool = False) -> P
     text = "stop rather than use the sample"
     source.add_argument("--require-full", action="store_true", help=text)
     text = "part of the training images that is kept for validation (default: %(default)s)"
-    add("--val-fraction", type=float, default=0.1, metavar="PART", help=text)
+    add("--val-fraction", type=float, default=VAL_FRACTION, metavar="PART", help=text)
 
     text = "Where no default is named, it is the recipe's; --dry-run shows it."
     add = parser.add_argument_group("training", text).add_argument
@@ -211,7 +211,7 @@ def read_config(parser: Parser, file: Path) -> tuple[dict[str, Any], set[str]]:
             continue  # a run of the other script: its processes and loggers stay its own
         if name in ("resume", "config", "out") or name not in known:
             raise UserError(f"{file}: {name!r} is no setting of a run")
-        words += _as_typed(file, name, value)
+        words += _as_typed(file, name, value, known[name])
     try:
         stored = parse(parser, words)
     except UserError as error:
@@ -219,18 +219,27 @@ def read_config(parser: Parser, file: Path) -> tuple[dict[str, Any], set[str]]:
     return stored, set(stored if chosen is None else chosen)
 
 
-def _as_typed(file: Path, name: str, value: Any) -> list[str]:
+def _as_typed(file: Path, name: str, value: Any, default: Any) -> list[str]:
+    """The words for a setting in a file; what no words could have meant is refused."""
+    is_training = name in TRAINING  # without a default here, and None or a list to some
+    if (
+        isinstance(value, dict)
+        or (value is None and default is not None)
+        or (isinstance(value, bool) and not is_training and default is not False)
+        or (isinstance(value, list) and not is_training and not isinstance(default, list))
+    ):
+        raise UserError(
+            f"{file}: {name!r} must be one value of its kind, not {json.dumps(value)[:40]}"
+        )
     if value is None:
         return []
     if name == "data_dir" and not isinstance(value, str):
         raise UserError(f"{file}: 'data_dir' must name a folder, not {value!r:.40}")
-    if value is False and name not in TRAINING:
+    if value is False and not is_training:
         return []
     if isinstance(value, bool):
         return [_flag(name) if value else _flag(name).replace("--", "--no-", 1)]
-    if isinstance(value, dict):
-        raise UserError(f"{file}: {name!r} must be one value, not {json.dumps(value)[:40]}")
-    if isinstance(value, list) and name in TRAINING:
+    if isinstance(value, list) and is_training:
         value = ",".join(map(str, value)) or "full"
     values = value if isinstance(value, list) else [value]
     return [f"{_flag(name)}={entry}" for entry in values]
@@ -254,4 +263,4 @@ def training_config(flags: argparse.Namespace) -> TrainingConfig:
         changes["warmup_epochs"] = 0.0  # onecycle has its own
     if other and flags.lr is None:
         changes["lr"] = {"sgd": 0.05, "rmsprop": 3e-4}.get(flags.optimizer, 1e-3)
-    return with_changes(config, changes)
+    return replace(config, **{k: changes[k] for k in TRAINING if changes[k] is not None})

@@ -1,6 +1,7 @@
 """What a training needs: all that the user said is checked before anything is written."""
 
 import argparse
+import contextlib
 import copy
 import os
 import time
@@ -18,6 +19,7 @@ from commands.flags import to_store, training_config
 from commands.run_folder import LAST, RunFolder, description
 from helpers.data.batches import ImageData
 from helpers.data.load import load
+from helpers.data.pictures import listed
 from helpers.models import build_model
 from helpers.recipes import TrainingConfig, with_epochs
 from helpers.support import processes
@@ -42,6 +44,10 @@ class Run:
     @property
     def title(self) -> str:
         return f"{self.flags.model} on {self.data.title}"
+
+    @property
+    def classes(self) -> str:
+        return f"{self.data.num_classes}: {listed(self.data.classes, most=10)}"
 
     @property
     def progress(self) -> bool:
@@ -150,17 +156,22 @@ def make_run(flags: argparse.Namespace, cleanup: ExitStack) -> Run:
         )
     if flags.compile:
         check_compiler()
-    folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags, config.seed)))
+    folder = RunFolder(Path(flags.resume or flags.out or _new_name(flags, config.seed, cleanup)))
     if flags.resume and processes.is_main():
         cleanup.callback(folder.release)
         folder.reopen()
     mode = "sample" if flags.sample else "full" if flags.require_full else None
     data = load(flags.dataset, flags.data_dir, mode, flags.val_fraction)
+    if flags.sample and not data.is_sample:
+        raise UserError(f"--sample: there is none of {data.title}: leave it out")
     if data.is_sample and flags.epochs is None:
         config = with_epochs(config, SAMPLE_EPOCHS * config.epochs)
     flags.sample = data.is_sample  # the run goes on, or is repeated, with the same data
     model = build_model(flags.model, data.image_shape, data.num_classes, flags.size, config.seed)
     check_image_sizes(model, data, config)
+    for name, split in {"validation": data.val, "test": data.test}.items():
+        if len(split) < count:
+            raise UserError(f"{count} processes for {len(split)} {name} images: use fewer of them")
     if flags.compile:
         model.compile()
     return Run(flags, config, data, model.to(device), device, folder)
@@ -203,8 +214,11 @@ def _check_state(run: Run, state: dict[str, Any]) -> None:
         )
 
 
-def _new_name(flags: argparse.Namespace, seed: int) -> Path:
-    """A name that no other run has, also if several start in the same second."""
+def _new_name(flags: argparse.Namespace, seed: int, cleanup: ExitStack) -> Path:
+    """A name that no other run has, also if several start in the same second: a folder is made.
+
+    Where nothing comes into it, it goes again.
+    """
     name = Path(flags.dataset).name or "images"
     stem = f"{flags.model}-{name}-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
     stem = processes.from_main(stem)  # all processes have to agree on it
@@ -212,6 +226,7 @@ def _new_name(flags: argparse.Namespace, seed: int) -> Path:
     while processes.is_main() and not flags.dry_run:
         try:
             path.mkdir(parents=True)
+            cleanup.callback(_remove_empty, path)
             break
         except FileExistsError:
             if not path.exists():  # `runs` is no folder
@@ -219,6 +234,11 @@ def _new_name(flags: argparse.Namespace, seed: int) -> Path:
             number += 1
             path = path.with_name(f"{stem}-{number}")
     return path
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def number_of_processes(flags: argparse.Namespace) -> int:

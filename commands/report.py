@@ -39,6 +39,7 @@ def print_result(run: Run, result: dict[str, Any]) -> None:
         "time": f"{result['seconds']:.1f} s",
         "device, precision": f"{result['device']}, {result['precision']}",
         "data": result["data_source"],
+        "classes": run.classes,
         "run folder": str(run.folder.path),
     }
     print_rows(run.title, rows)

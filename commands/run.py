@@ -131,6 +131,7 @@ def dry_run(run: Run) -> int:
         rows["images"] = ", ".join(
             f"{len(getattr(run.data, split)):,} {split}" for split in ("train", "val", "test")
         )
+        rows["classes"] = run.classes
         rows["parameters"] = f"{count_parameters(run.model):,}"
         rows["steps"] = f"{len(batches)} an epoch; the first took {seconds:.2f} s"
         rows |= {k.replace("_", " "): str(v) for k, v in asdict(config).items()}

@@ -1,7 +1,7 @@
 """How a model is trained: every setting, and the ones that this course found good."""
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from helpers.precision import PRECISIONS
@@ -175,10 +175,3 @@ def with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:
     return replace(
         config, epochs=epochs, warmup_epochs=config.warmup_epochs * epochs / config.epochs
     )
-
-
-def with_changes(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
-    """`config` with the changes whose value is not None; names it does not have are ignored."""
-    names = {f.name for f in fields(TrainingConfig)}
-    given = {k: v for k, v in changes.items() if k in names and v is not None}
-    return replace(config, **given)

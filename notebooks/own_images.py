@@ -300,7 +300,7 @@ run("train.py --dataset shapes --epochs 2 --batch-size 16 --out runs/a --quiet")
 print(*sorted(path.name for path in Path("runs/a").glob("[!.]*")))
 
 # %% [markdown]
-# Two epochs show how it works. That is too short to learn much, and a hint may tell you so. Leave `--epochs` out for the course's recipe. The broken picture is named and left out; the hidden file is passed over without a word. The **[run folder](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#run-folder)** keeps everything about a training. `best.pt` in it is a file like the one that we saved by hand. So `predict.py` takes either:
+# Two epochs show how it works. That is too short to learn much, and a hint may tell you so. Leave `--epochs` out for the course's recipe. It also trains on mirrored pictures; if left and right tell your classes apart, as with b and d, add `--no-augment`. The broken picture is named and left out; the hidden file is passed over without a word. The **[run folder](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#run-folder)** keeps everything about a training. `best.pt` in it is a file like the one that we saved by hand. So `predict.py` takes either:
 
 # %% tags=["nbval-ignore-output"]
 status = run('predict.py --checkpoint shapes.pt "new pictures"')

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from benchmarks import accuracy, measure, minutes, muon, steps, throughput, usual
 from benchmarks.__main__ import PARTS, README, RESULTS, main, published
@@ -401,7 +402,8 @@ def test_a_run_of_muon_that_counts_learns_from_the_validation_images_too(data):
 
 def test_a_block_loses_no_row_of_an_odd_map():
     maps = torch.zeros(1, 3, 31, 31)
-    for block, edge in zip((muon.Block(3, 4, 2), muon.Block(4, 4, 1)), (16, 8), strict=True):
+    two, one = (muon.Settings(depth=depth) for depth in (2, 1))
+    for block, edge in zip((muon.Block(3, 4, two), muon.Block(4, 4, one)), (16, 8), strict=True):
         maps = block(maps)
         assert maps.shape == (1, 4, edge, edge)
 
@@ -433,6 +435,33 @@ def test_every_second_epoch_shows_all_images_mirrored(data):
     torch.testing.assert_close(second, first.flip(2))
     torch.testing.assert_close(third, first)
     assert (second - first).abs().max() > 0.1
+
+
+def test_a_batch_goes_through_the_network_in_parts_whose_gradients_add_up(data, monkeypatch):
+    short = {"batch_size": 100, "widths": (8, 16, 32), "image_sizes": (32,), "precision": "fp32"}
+    few, counts, gradients = data["cifar10"].subset(100), [], []
+
+    def note(module, inputs):
+        if isinstance(module, muon.Network) and module.training:
+            counts.append(len(inputs[0]))
+
+    def keep(optimizer, *_):
+        if isinstance(optimizer, muon.Muon):
+            gradients.append(
+                [filters.grad.clone() for filters in optimizer.param_groups[0]["params"]]
+            )
+
+    # Batch norm that takes no means of the batch: then parts must not matter at all.
+    monkeypatch.setattr(
+        nn.BatchNorm2d, "forward", lambda self, maps: maps + self.bias[:, None, None]
+    )
+    with register_module_forward_pre_hook(note), register_optimizer_step_pre_hook(keep):
+        for parts in (1, 4):
+            found = muon.train(few, muon.Settings(epochs=1, parts=parts, **short), CPU)
+    assert counts == [100, 25, 25, 25, 25]
+    assert found["network"].blocks[0].norms[0].momentum == pytest.approx(1 - 0.6**0.25)
+    for whole, in_parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, in_parts, rtol=1e-3, atol=1e-3)
 
 
 def test_the_whitening_layer_learns_in_the_first_epochs_alone(data):
@@ -479,7 +508,11 @@ def test_the_gallery_has_the_runs_with_muon_by_precision_and_length():
     rows = [row for row in entries(Course()) if "all images" in row.name]
     assert sum(row.runs for row in rows) == len(runs) > 0
     for row in rows:
-        wanted = re.search(r"epochs=(\d+) precision=(\w+)$", row.command).groups()
-        alike = [r for r in runs if (str(r["settings"]["epochs"]), r["precision"]) == wanted]
+        wanted = re.search(r"epochs=(\d+) parts=(\d+) precision=(\w+)$", row.command).groups()
+        alike = [
+            run
+            for run in runs
+            if (*(str(run["settings"][k]) for k in ("epochs", "parts")), run["precision"]) == wanted
+        ]
         assert row.test == pytest.approx(statistics.mean(r["test_accuracy"] for r in alike))
-        assert row.runs == len(alike) and all(word in row.name for word in wanted)
+        assert row.runs == len(alike) and wanted[0] in row.name and wanted[2] in row.name

@@ -6,7 +6,9 @@ import re
 import shutil
 import time
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import commands.run
 import lightning_train
@@ -204,6 +207,33 @@ def test_val_fraction_moves_images_from_training_to_validation(tiny, tmp_path, c
     assert "40 train, 40 val, 40 test" in capsys.readouterr().out
 
 
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    """In the current folder: pictures enough for two images in each split."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (8, 8)).save(tmp_path / "pets" / name / f"{number}.png")
+
+
+def test_more_processes_than_images_to_validate_are_refused(pets, capsys):
+    flags = ["--dataset", "pets", "--devices", "4", "--batch-size", "4"]
+    assert run(flags, "lightning_train.py") == 2
+    err = capsys.readouterr().err
+    assert "4 processes for 2 validation images" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_folder_has_no_sample(script, pets, capsys):
+    assert run(["--dataset", "pets", "--sample"], script) == 2
+    err = capsys.readouterr().err
+    assert "--sample" in err and err.count("\n") == 1
+    assert not list(Path("runs").iterdir())  # no empty folder is left of a run that never began
+    assert run(["--dataset", "pets", "--dry-run"], script) == 0
+    assert "2: cats, dogs" in capsys.readouterr().out
+
+
 def test_too_little_memory_is_one_clear_line(tiny, tmp_path, capsys):
     def no_room(_run):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -240,7 +270,11 @@ def test_lightning_settings_do_not_disturb_the_other_script(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["[1, 2]", "", '{"out": "x"}', '{"epochs": 2.5}', '{"sample": "x"}']
+    "content",
+    [
+        *("[1, 2]", "", '{"out": "x"}', '{"epochs": 2.5}', '{"sample": "x"}', '{"dataset": null}'),
+        *('{"model": false}', '{"val_fraction": false}', '{"model": ["linear", "cnn"]}'),
+    ],
 )
 def test_a_bad_configuration_file_is_one_clear_line(content, tmp_path, capsys):
     (tmp_path / "c.json").write_text(content)
@@ -411,12 +445,15 @@ def test_runs_of_the_same_second_get_names_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "strftime", lambda form: "now")
     flags = SimpleNamespace(model="linear", dataset="mnist", dry_run=False)
-    names = [new_name(flags, seed=3).name for _ in range(3)]
-    assert names == [f"linear-mnist-now-seed3{end}" for end in ("", "-2", "-3")]
+    with ExitStack() as cleanup:
+        paths = [new_name(flags, 3, cleanup) for _ in range(3)]
+        (paths[1] / "config.json").write_text("{}")
+    assert [path.name for path in paths] == [f"linear-mnist-now-seed3{n}" for n in ("", "-2", "-3")]
+    assert [path.exists() for path in paths] == [False, True, False]  # an empty one goes
     shutil.rmtree("runs")
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(OSError):
-        new_name(flags, seed=3)
+        new_name(flags, 3, cleanup)
     assert (tmp_path / "runs").read_text() == "a file"
 
 

@@ -171,6 +171,9 @@ def test_shares_of_a_batch_are_equal_and_together_the_whole(
     if not shuffle:  # validation and test: every image is in exactly one share
         labels = torch.cat([labels_of(share) for share in shares if share])
         assert labels.sort().values.equal(data.train.labels.sort().values)
+        assert all(len(labels) <= size for share in shares for _, labels in share)
+        if count >= world_size and size > 1:  # or a process would wait for others that are done
+            assert len({*map(len, shares)}) == 1
         return
     assert len({tuple(len(labels) for _, labels in share) for share in shares}) == 1
     kept = count - count % world_size

@@ -17,7 +17,7 @@ from PIL import Image
 
 import commands.run
 from helpers.data.load import load
-from helpers.data.pictures import LEFTOVERS, Finder, read_image, squeeze
+from helpers.data.pictures import HARMLESS, LEFTOVERS, Finder, read_image, squeeze
 from helpers.support.errors import DataError
 
 
@@ -138,10 +138,11 @@ def test_splits_have_many_names(train, val, test, plant, tmp_path):
     ("folders", "classes"),
     [
         ("car ship train", "car ship train"),
-        ("car ship train/steam train/electric", "car ship train"),
-        ("car ship train/steam train/car", "car ship train"),
         ("training swimming", "swimming training"),
-        ("steam_train/red steam_train/blue bullet_train", "bullet_train steam_train"),
+        ("car ship train train/steam train/car", "car ship train"),
+        ("steam_train/red bullet_train", "bullet_train steam_train"),
+        ("cats/one cats/two dogs/one dogs/two", "cats dogs"),
+        ("cats cats/dogs dogs dogs/cats", "cats dogs"),
         ("blood_test eye_test", "blood_test eye_test"),
         ("train/test train/control", "control test"),
         ("cats/train/one cats/other dogs", "cats dogs"),
@@ -165,6 +166,12 @@ def test_folders_that_are_called_like_splits_are_what_they_plainly_are(
     [
         "cats dogs test",
         "cats dogs val/kittens val/puppies",
+        "train/cats train/dogs predict",
+        "seg_train/cats seg_train/dogs seg_pred/seg_pred",
+        "car ship train/steam train/electric",
+        "cats dogs holdout/cats holdout/dogs",
+        "cats dogs pets/cats pets/dogs",
+        "cats dogs old/pets/cats old/pets/dogs old/pets/birds",
         "cats dogs train/cats train/dogs",
         "train/cats train/dogs holdout/cats holdout/dogs",
         "cats dogs train/cats train/dogs val/cats val/dogs",
@@ -223,6 +230,11 @@ def test_hidden_and_system_files_are_passed_over_without_a_word(plant, tmp_path)
     assert per_class(load(str(tmp_path))) == {"cats": 3, "dogs": 3}
 
 
+def test_words_that_people_use_are_classes(plant, tmp_path):
+    plant("organic recycled Recycler Recovered")
+    assert set(load(str(tmp_path)).classes) == {"organic", "recycled", "Recycler", "Recovered"}
+
+
 def test_folders_of_systems_are_no_classes_and_said(plant, tmp_path):
     plant("cats dogs __MACOSX cats/@eaDir dogs/old/$RECYCLE.BIN #recycle/cats lost+found")
     (tmp_path / "System Volume Information").mkdir()
@@ -241,11 +253,17 @@ def test_what_is_no_picture_file_is_never_opened_and_said(where, plant, tmp_path
     (place / "gone.png").symlink_to("nowhere")
     (place / "round.png").symlink_to("round.png")
     os.link(photo, place / "a photo")
+    for name, start in {
+        "a.psd": b"8BPS",
+        "b.jxl": b"\0\0\0\x0cJXL ",
+        "c": b"\0\0\0\x0cjP  ",
+    }.items():
+        (place / name).write_bytes(start + bytes(20))
     data, line = left_out(tmp_path)
     assert per_class(data) == {"cats": 6, "dogs": 3}
     assert f"3 neither file nor folder ({where}/device.png, " in line
     assert f"2 linked to nothing ({where}/gone.png, {where}/round.png)" in line
-    assert f"1 not named like a picture ({where}/a photo)" in line
+    assert f"4 not named like a picture ({where}/a photo, {where}/a.psd, " in line
     finder = Finder(tmp_path / "cats")
     assert len(finder.pictures(tmp_path / "cats")) == 6 and "q.png" in finder.report()
 
@@ -270,7 +288,24 @@ def test_linked_folders_are_followed_once(plant, tmp_path):
         (pets / name).symlink_to(target)
     (tmp_path / "more" / "kittens" / "back").symlink_to("..")
     data, line = left_out(pets)
-    assert per_class(data) == {"birds": 3, "cats": 7, "dogs": 3} and " 8 linked" in line
+    assert per_class(data) == {"birds": 3, "cats": 7, "dogs": 3} and " 5 linked" in line
+    assert " 3 linked to a folder around" in line
+
+
+def test_a_folder_around_a_linked_one_is_another_matter(plant, tmp_path):
+    plant("raw raw/x pets/dogs")
+    for name, target in {"a": "raw/x", "b": "raw"}.items():
+        (tmp_path / "pets" / name).symlink_to(tmp_path / target)
+    finder = Finder(tmp_path / "pets")
+    assert len(finder.pictures(tmp_path / "pets")) == 6
+    assert "around" in finder.report() and not finder.left_out.keys() <= HARMLESS
+
+
+def test_a_fraction_without_effect_is_said(plant, tmp_path):
+    plant("train/cats train/dogs val/cats val/dogs")
+    load(str(tmp_path))
+    with pytest.warns(UserWarning, match=r"fraction 0\.3 changes nothing"):
+        load(str(tmp_path), val_fraction=0.3)
 
 
 def test_composed_and_decomposed_names_are_one(plant, tmp_path):

@@ -550,6 +550,27 @@ def test_transparent_parts_are_white(mode, tmp_path):
     assert read[0, 0] == 255 and read[10, 10] == 0 and set(np.unique(read)) == {0, 255}
 
 
+def test_what_is_transparent_all_over_is_taken_as_it_is(tmp_path):
+    """As in TGA files of 32 bits whose writer has left the opacity at 0."""
+    picture = Image.new("RGBA", (30, 20), (200, 0, 0, 0))
+    picture.paste((0, 0, 200, 0), (5, 5, 15, 15))
+    picture.save(tmp_path / "clear.tga")
+    read = read_image(tmp_path / "clear.tga")
+    assert read.getpixel((0, 0)) == (200, 0, 0) and read.getpixel((9, 9)) == (0, 0, 200)
+
+
+@pytest.mark.parametrize(("bits", "brightest"), [(8, 255), (16, 65535)])
+def test_a_tiff_whose_white_is_zero_is_no_negative(bits, brightest, tmp_path):
+    path = tmp_path / "negative.tif"
+    values = np.array([[0, brightest]], {8: np.uint8, 16: np.uint16}[bits])
+    Image.fromarray(values).save(path)
+    tag = struct.pack("<HHL", 262, 3, 1)  # PhotometricInterpretation, one short number
+    whole = path.read_bytes()
+    assert whole.count(tag + b"\1") == 1
+    path.write_bytes(whole.replace(tag + b"\1", tag + b"\0"))
+    assert np.asarray(read_image(path)).tolist() == [[255, 0]]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["jpeg", "png", "tiff"])
 def test_all_eight_orientations_give_the_same_input(orientation, kind, seven, digits, objects):
@@ -580,6 +601,7 @@ def test_a_damaged_orientation_does_not_spoil_the_picture(seven, tmp_path):
     [
         ([0, 0.5, 1], [0, 128, 255]),
         ([0, 128.0, 255], [0, 128, 255]),
+        ([0, 2048, 4095], [0, 128, 255]),
         ([0, 32768, 65535], [0, 128, 255]),
         ([-10, 0, 10], [0, 128, 255]),
         ([np.nan, 0.5, np.inf], [0, 128, 0]),
@@ -594,6 +616,7 @@ def test_sixteen_bits_keep_their_range_and_colour_is_resized_as_in_training():
     assert eight_bits(np.array([0, 255, 257, 65535], np.uint16), of_16=True).tolist() == [
         0, 1, 1, 255,
     ]  # fmt: skip
+    assert eight_bits(np.array([0, 255, 4095], np.uint16), of_16=True).tolist() == [0, 16, 255]
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     assert np.array_equal(squeeze(Image.fromarray(pixels), 32, 32), pixels)
     assert squeeze(Image.new("L", (7, 300)), 32, 24).shape == (32, 24, 3)
@@ -651,6 +674,13 @@ def test_broken_files_are_one_line_each_and_the_rest_is_predicted(capsys, digits
         assert line.startswith("predict.py: cannot read") and why in line
     for kind in ("png", "jpg", "tif", "webp"):
         assert any(f"half.{kind}:" in line for line in err)
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(capsys, digits, broken, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~backup.png").write_bytes((broken / "good.png").read_bytes())
+    status, out, err = ask(capsys, digits, "~backup.png", "--json")
+    assert status == 0 and not err and len(json.loads(out)) == 1
 
 
 def test_only_broken_files_give_an_empty_list_and_status_1(capsys, digits, broken):

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +31,7 @@ from commands.trainer import settle_for_all
 from helpers.data.load import SAMPLE, load
 from helpers.data.npz import read_prepared
 from helpers.models import build_model
-from helpers.recipes import recipe, with_changes
+from helpers.recipes import recipe
 from helpers.support import processes
 from helpers.support.errors import UserError
 from helpers.training import evaluate, fit
@@ -165,7 +166,7 @@ def cnn(tmp_path_factory):
     np.savez(folder / "mnist.npz", **{name: array[:1200] for name, array in arrays.items()})
     data = load("mnist", folder, "full")
     model = build_model("cnn", data.image_shape, data.num_classes, "small")
-    config = with_changes(recipe("cnn", "mnist"), {"epochs": 3, "batch_size": 120, "lr": 0.02})
+    config = replace(recipe("cnn", "mnist"), epochs=3, batch_size=120, lr=0.02)
     return fit(model, data, config, device="cpu", progress=False), data, folder
 
 

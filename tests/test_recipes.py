@@ -12,7 +12,7 @@ from torch import nn
 
 from helpers.data.batches import ImageData
 from helpers.models import MODEL_NAMES
-from helpers.recipes import TrainingConfig, recipe, with_changes, with_epochs
+from helpers.recipes import TrainingConfig, recipe, with_epochs
 from helpers.training import make_optimizer, make_scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,12 +130,6 @@ def test_a_shorter_run_keeps_its_share_of_warm_up():
     short = with_epochs(whole, 1)
     assert short.epochs == 1 and 0 < short.warmup_epochs < 1
     assert with_epochs(short, whole.epochs) == whole
-
-
-def test_with_changes_takes_what_is_given():
-    changes = {"lr": 0.5, "early_stopping": 0, "epochs": None, "out": "somewhere"}
-    config = with_changes(TrainingConfig(early_stopping=3), changes)
-    assert config == TrainingConfig(lr=0.5)
 
 
 def test_an_own_folder_takes_the_recipe_of_the_photographs():

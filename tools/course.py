@@ -114,11 +114,6 @@ def pair_text(notebook: NotebookNode, course: Course) -> str:
     return jupytext.writes(notebook, "py:percent", config=course.jupytext)
 
 
-def read_pair(text: str, course: Course) -> NotebookNode:
-    """The notebook, without outputs, of a py:percent text."""
-    return jupytext.reads(text, "py:percent", as_version=4, config=course.jupytext)
-
-
 def write_if_changed(path: Path, text: str) -> bool:
     """Write the text atomically unless the file says so already; tell whether it was written."""
     if path.exists() and path.read_text(encoding="utf-8") == text:

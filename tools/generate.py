@@ -13,6 +13,7 @@ import argparse
 import re
 from pathlib import Path
 
+import jupytext
 from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode
 
@@ -26,7 +27,6 @@ from tools.course import (
     notebook_text,
     pair_text,
     read_notebook,
-    read_pair,
     run_tool,
     source_digest,
     tags,
@@ -127,11 +127,6 @@ def files_address(course: Course) -> str:
     return f"{course.repository}/blob/{course.branch}/"
 
 
-def book_address(course: Course) -> str:
-    """Where the pages of words are, the glossary among them."""
-    return f"{files_address(course)}book/"
-
-
 def setup_cell(notebook: NotebookNode, course: Course) -> str:
     """The code of the set-up cell."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
@@ -157,7 +152,7 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     """The texts that the .py and the .ipynb of a chapter should have."""
     if not chapter.pair.exists():
         raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
-    notebook = read_pair(chapter.pair.read_text(encoding="utf-8"), course)
+    notebook = jupytext.read(chapter.pair, fmt="py:percent", as_version=4, config=course.jupytext)
     places = [cell for cell in notebook.cells if "course-setup" in tags(cell)]
     if len(places) != 1 or places[0].cell_type != "code":
         raise UserError(f'{chapter.entry}: exactly one code cell needs the tag "course-setup"')
@@ -168,7 +163,7 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text = BADGES.sub(lambda _: block, cell.source)
-            text = text.replace(SHORT_LINK, f"]({book_address(course)}glossary.md#")
+            text = text.replace(SHORT_LINK, f"]({files_address(course)}book/glossary.md#")
             cell.source = fill(OWN_LINK.sub(f"]({files_address(course)}", text), results)
     notebook.metadata["kernelspec"] = KERNEL
     pair = pair_text(notebook, course)

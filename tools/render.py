@@ -13,9 +13,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Container
 from datetime import date
-from pathlib import Path
 
 import torch
 from nbformat import NotebookNode
@@ -36,6 +34,7 @@ from tools.course import (
     write_if_changed,
 )
 from tools.execute import complaints, rendered
+from tools.fill_numbers import read_results
 
 
 def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str, str | int]:
@@ -55,16 +54,6 @@ def circumstances(notebook: NotebookNode, course: Course, mode: str) -> dict[str
     }
 
 
-def forget(results: Path, chapter: str, recorded: Container[str]) -> None:
-    """Take out the numbers that a chapter stored once, but whose keys it no longer records."""
-    stored = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    for key, values in list(stored.items()):
-        if values.get("chapter") == chapter and key not in recorded:
-            del stored[key]
-    if stored:
-        write_if_changed(results, json.dumps(stored, indent=2, sort_keys=True) + "\n")
-
-
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Render all chapters or one."""
     parser = argparse.ArgumentParser(description="full runs, stored in notebooks/")
@@ -81,9 +70,11 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
             raise UserError(f"{chapter.entry}.ipynb was edited while it ran: nothing is stored")
         notebook.metadata["course"] = {"code_digest": code_digest(notebook)}
         write_if_changed(chapter.notebook, notebook_text(notebook))
-        forget(course.results, chapter.key, numbers)
-        for key, values in numbers.items():
-            add_numbers(course.results, key, **values, chapter=chapter.key)
+        # What the chapter stored once, but records no longer, goes.
+        stored = read_results(course).items()
+        kept = {key: values for key, values in stored if values.get("chapter") != chapter.key}
+        kept |= {key: values | {"chapter": chapter.key} for key, values in numbers.items()}
+        write_if_changed(course.results, json.dumps(kept, indent=2, sort_keys=True) + "\n")
         made = circumstances(notebook, course, environment["COURSE_DATA"])
         add_numbers(course.results, f"chapters.{chapter.key}", full_seconds=seconds, **made)
         warned = warned or bool(complaints(notebook))

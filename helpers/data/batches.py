@@ -1,6 +1,7 @@
 """A data set in memory: its splits, and the batches that training takes from them."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -88,9 +89,14 @@ class Batches:
     def _positions(self) -> tuple[Tensor, ...]:
         """Where in the epoch's order this process's share of each batch stands."""
         positions = torch.arange(self.num_images)
-        if not self.shuffle:  # every `world_size`-th image, in batches of full size
+        if not self.shuffle:  # every `world_size`-th image
             share = positions[self.rank :: self.world_size]
-            return tuple(batch for batch in share.split(self.batch_size) if len(batch))
+            if self.world_size == 1:
+                return tuple(batch for batch in share.split(self.batch_size) if len(batch))
+            # As many batches as the largest share needs, or Lightning waits for one too many.
+            largest = math.ceil(self.num_images / self.world_size)
+            batches = share.tensor_split(math.ceil(largest / self.batch_size))
+            return tuple(batch for batch in batches if len(batch))
         # Equal shares, or one process would wait for a gradient that another never sends.
         whole = positions[: self.num_images - self.num_images % self.world_size]
         return tuple(b[self.rank :: self.world_size] for b in whole.split(self.batch_size))

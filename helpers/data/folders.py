@@ -125,9 +125,12 @@ def _agree(some: Iterable[str], others: Iterable[str]) -> bool:
 def _is_class(finder: Finder, folder: Path, below: Sequence[Path]) -> bool:
     """Whether a folder called like a split is a class: `train` or `eye_test`, beside other things.
 
-    Not if class folders inside it are there outside it too.
+    Not if class folders inside it are there outside it too, or if it is called like the training
+    split and holds nothing but folders.
     """
-    name = SPLIT_NAME.fullmatch(folder.name)
+    name, within = SPLIT_NAME.fullmatch(folder.name), finder.listing(folder)
+    if _split_name(folder) == "train" and len(within.folders) > 1 and not within.pictures:
+        return False
     if _split_name(folder) != "train" and not (name and name["prefix"]):
         return False
     elsewhere = [_look_through(finder, other).classes for other in below if other != folder]
@@ -144,6 +147,9 @@ def _check(finder: Finder, part: Part, train: Part) -> None:
     for folders in (classes, *(finder.listing(folder).folders for folder in classes)):
         if len({*map(_split_name, folders)} - {None}) > 1:
             raise _unclear(folders)
+    for folder in classes:  # the same classes again, one level further in
+        if _agree(_look_through(finder, folder).classes, part.classes):
+            raise _unclear(classes)
     lacks = [
         f"{some.root.name} lacks the class folders {listed(missing)}"
         for some, whole in ((train, part), (part, train))

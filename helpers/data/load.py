@@ -36,6 +36,7 @@ OBJECTS = (
 DATASET_NAMES = ("mnist", "cifar10")
 MODES = ("auto", "sample", "full")
 SPLIT_SEED = 0
+VAL_FRACTION = 0.1  # of the training images, where nobody says otherwise
 TEST_FRACTION = 0.2  # of a folder without a test split
 
 # The samples that stand in for full data in this process, with their titles.
@@ -50,7 +51,7 @@ def load(
     name: str,
     data_dir: str | Path | None = None,
     mode: str | None = None,
-    val_fraction: float = 0.1,
+    val_fraction: float = VAL_FRACTION,
 ) -> ImageData:
     """Load `mnist`, `cifar10`, or a folder of images, as the module's text describes.
 
@@ -222,6 +223,11 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
     from helpers.data.folders import read_folder
 
     classes, splits = read_folder(folder)
+    if "val" in splits and val_fraction != VAL_FRACTION:
+        text = (
+            f"validation fraction {val_fraction} changes nothing: the folder has a val of its own"
+        )
+        warnings.warn(text, stacklevel=2)
     folder = folder.resolve()
     return _build(
         name=folder.name,

@@ -24,22 +24,24 @@ LARGE, LARGEST = 20_000_000, 250_000_000  # pixels; phones make photographs of 1
 # What counts as a picture inside a folder. Pillow cannot read the last two, which phones write;
 # they are listed so that they are named as unreadable instead of being passed over.
 IMAGE_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jfif .bmp .gif .tif .tiff .webp .avif .jp2 .ppm .pgm .pbm .tga .ico "
-    ".heic .heif".split()
+    ".png .jpg .jpeg .jfif .bmp .gif .tif .tiff .webp .avif .jp2 .j2k .jpx "
+    ".ppm .pgm .pbm .pnm .tga .ico .heic .heif".split()
 )
 # Folders and files that systems and tools leave behind; others begin with a dot or with ~$.
 LEFTOVERS = frozenset(
-    {"@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "recycler", "recycled"}
-    | {"found.000", "lost+found", "system volume information", "temporary items", "__macosx"}
-    | {"network trash folder", "__pycache__", "node_modules", "lightning_logs"}
+    {"@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "found.000"}
+    | {"lost+found", "system volume information", "temporary items", "network trash folder"}
+    | {"__macosx", "__pycache__", "node_modules", "lightning_logs"}
 )
 # How files of the common formats begin, whatever their names.
 SIGNATURE = re.compile(
-    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP|BM....\0{4}|....ftyp(avif|heic|mif1)",
+    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP|BM....\0{4}|....ftyp(avif|heic|mif1)|"
+    rb"\0\0\0\x0c(jP  |JXL )|8BPS",
     re.DOTALL,
 )
 # Why something is left out: each follows a number.
 BY_SYSTEM, LINKED_AGAIN = "left behind by a system", "linked to a folder that is here already"
+LINKED_AROUND = "linked to a folder around one that is here already"
 HARMLESS = {BY_SYSTEM, LINKED_AGAIN}  # no picture is lost with these
 
 
@@ -64,14 +66,16 @@ class Finder:
         self._above: set[Path] = set()
         self._enter(root)
 
-    def _enter(self, folder: Path) -> bool:
-        """Whether a folder is new: not an entered one, nor inside or around one."""
+    def _enter(self, folder: Path) -> str:
+        """Enter a folder that is new; else why it is not: an entered one, inside or around one."""
         folder = folder.resolve()
-        if folder in self._above or not self._entered.isdisjoint((folder, *folder.parents)):
-            return False
+        if not self._entered.isdisjoint((folder, *folder.parents)):
+            return LINKED_AGAIN
+        if folder in self._above:
+            return LINKED_AROUND
         self._entered.add(folder)
         self._above.update(folder.parents)
-        return True
+        return "folder"
 
     def listing(self, folder: Path) -> Listing:
         """The folders and pictures directly in `folder`.
@@ -89,8 +93,8 @@ class Finder:
             listing = self._listings[folder] = Listing([], [])
             for entry in found:
                 kind, path = _kind(entry), folder / entry.name
-                if kind == "folder" and entry.is_symlink() and not self._enter(path):
-                    kind = LINKED_AGAIN
+                if kind == "folder" and entry.is_symlink():
+                    kind = self._enter(path)
                 if kind == "folder":
                     listing.folders.append(path)
                 elif kind == "picture":
@@ -207,7 +211,8 @@ def _decode(file: IO[bytes]) -> Image.Image:
             image = ImageOps.exif_transpose(opened)
         except Exception:  # a damaged EXIF block does not spoil the pixels
             image = opened.copy()
-        return _grey_or_rgb(image)
+        # The photometric interpretation of TIFF; Pillow heeds it where a grey has 8 bits or fewer.
+        return _grey_or_rgb(image, white_is_zero=getattr(opened, "tag_v2", {}).get(262) == 0)
 
 
 def _reason(error: Exception) -> str:
@@ -227,10 +232,11 @@ def _reason(error: Exception) -> str:
     return f"the picture is damaged ({detail or type(error).__name__})"
 
 
-def _grey_or_rgb(image: Image.Image) -> Image.Image:
+def _grey_or_rgb(image: Image.Image, white_is_zero: bool) -> Image.Image:
     """Any mode of Pillow's to "L" or "RGB"."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return Image.fromarray(eight_bits(np.asarray(image), of_16=image.mode.startswith("I;")))
+        values = eight_bits(np.asarray(image), of_16=image.mode.startswith("I;"))
+        return Image.fromarray(255 - values if white_is_zero else values)
     if image.mode == "LAB":
         from PIL import ImageCms
 
@@ -246,7 +252,12 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
 
 
 def _on_ground(image: Image.Image) -> Image.Image:
-    """A transparent picture on white, or on black if nothing of it can be seen on white."""
+    """A transparent picture on white, or on black if nothing of it can be seen on white.
+
+    One that is transparent all over is taken as it is: some programs leave the opacity at 0.
+    """
+    if image.getextrema()[3] == (0, 0):
+        return image.convert("RGB")
     for colour in ("white", "black"):
         found = Image.alpha_composite(Image.new("RGBA", image.size, colour), image)
         if np.ptp(np.asarray(found.convert("L"))) >= 32:
@@ -257,9 +268,10 @@ def _on_ground(image: Image.Image) -> Image.Image:
 def eight_bits(values: np.ndarray, of_16: bool = False) -> np.ndarray:
     """Numbers of any range as uint8, with the range that they most probably were meant to have.
 
-    With `of_16`: 0 to 65535. Otherwise floats within [0, 1] are fractions, other numbers within
-    [0, 255] are taken as they are, within [0, 65535] as 16-bit numbers; any other range is
-    stretched from its lowest to its highest number. What is not finite becomes 0.
+    Floats within [0, 1] are fractions, other numbers within [0, 255] are taken as they are, within
+    [0, 4095] as 12-bit numbers, within [0, 65535] as 16-bit ones; any other range is stretched from
+    its lowest to its highest number. With `of_16` they are 12-bit or 16-bit numbers: cameras of
+    microscopes and X-rays put 12 bits into 16. What is not finite becomes 0.
 
     Args:
         values: integers or floats, of any shape.
@@ -269,12 +281,11 @@ def eight_bits(values: np.ndarray, of_16: bool = False) -> np.ndarray:
     """
     numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = numbers.min(), numbers.max()
-    if of_16:
-        low, high = 0, 65535
-    elif low >= 0 and high <= 1 and values.dtype.kind == "f":
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0, 1
     elif low >= 0 and high <= 65535:
-        low, high = 0, 255 if high <= 255 else 65535
+        likely = (4095, 65535) if of_16 else (255, 4095, 65535)
+        low, high = 0, next(top for top in likely if high <= top)
     scale = 255 / (high - low) if high > low else 0.0
     return np.rint((numbers - low) * scale).astype(np.uint8)
 

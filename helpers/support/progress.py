@@ -6,19 +6,9 @@ On a terminal and in a notebook bars are drawn; a log gets plain lines.
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from tqdm import tqdm
-
-T = TypeVar("T", covariant=True)
-
-
-class SizedIterable(Protocol[T]):
-    """What has a length and can be iterated, such as `helpers.data.batches.Batches`."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[T]: ...
 
 
 def shell() -> Any:
@@ -63,7 +53,7 @@ class Progress:
         # tqdm's own variable: a page that is rendered has no use for bars.
         self.bars = enabled and drawn and not os.environ.get("TQDM_DISABLE")
 
-    def over(self, batches: SizedIterable[T], epoch: int) -> Iterator[T]:
+    def over(self, batches: Any, epoch: int) -> Iterator[Any]:
         """The batches of an epoch (from 0), counted by the bar."""
         self.begin(epoch, len(batches))
         for batch in batches:

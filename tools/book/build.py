@@ -38,7 +38,7 @@ from tools.course import (
     run_tool,
     write_if_changed,
 )
-from tools.generate import book_address
+from tools.generate import files_address
 
 BANNER = (
     "This copy shows a <strong>fast run on the small bundled data</strong>: less training, "
@@ -108,7 +108,7 @@ def stage(course: Course, *, fast: bool) -> Path:
             if made:
                 # In the book, links to its own pages lead to these pages, and Sphinx looks after
                 # them.
-                text = notebook_text(made).replace(book_address(course), "../book/")
+                text = notebook_text(made).replace(f"{files_address(course)}book/", "../book/")
                 write_if_changed(folder / f"{name}.ipynb", text)
         if exercises:
             entry = next(e for e in contents["chapters"] if e["file"] == chapter.entry)

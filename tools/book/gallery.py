@@ -98,14 +98,16 @@ def _muon(
         numbers = *accuracies, end["seconds"]["median"], parameters
         name, command = f"CNN with Muon, {end['epochs']} epochs", "python -m benchmarks"
         yield name, "cifar10", *numbers, end["runs"], readme, f"{command} --only minutes"
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for run in runs:
-        groups.setdefault((run["precision"], run["settings"]["epochs"]), []).append(run)
-    for (precision, epochs), alike in groups.items():
+        key = run["precision"], run["settings"]["epochs"], run["settings"]["parts"]
+        groups.setdefault(key, []).append(run)
+    for (precision, epochs, parts), alike in groups.items():
         test = mean(run["test_accuracy"] for run in alike)
         seconds = median(run["seconds"][-1] for run in alike)
         name = f"CNN with Muon, {epochs} epochs, all images, {precision}"
-        command = f"python -m benchmarks.muon --set epochs={epochs} precision={precision}"
+        changes = f"epochs={epochs} parts={parts} precision={precision}"
+        command = f"python -m benchmarks.muon --set {changes}"
         yield name, "cifar10", None, test, seconds, parameters, len(alike), readme, command
 
 

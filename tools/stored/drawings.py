@@ -298,18 +298,6 @@ FIGURES: dict[str, Callable[[np.random.Generator], list[np.ndarray]]] = {
     "spiral": _spiral,
     "smiley": _smiley,
     "tree": _lines([(0.5, 1), (0.5, 0.75)], [(0.1, 0.75), (0.5, 0), (0.9, 0.75), (0.1, 0.75)]),
-    "stairs": _lines(
-        [
-            (0, 1),
-            (0, 0.75),
-            (0.25, 0.75),
-            (0.25, 0.5),
-            (0.5, 0.5),
-            (0.5, 0.25),
-            (0.75, 0.25),
-            (0.75, 0),
-            (1, 0),
-        ]
-    ),  # fmt: skip
+    "stairs": _lines([(n // 2 / 4, 1 - (n + 1) // 2 / 4) for n in range(9)]),
     "moon": _moon,
 }

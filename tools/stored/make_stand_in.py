@@ -7,19 +7,15 @@ the same picture whenever it is asked, in any order.
 Run from the project's root:  python -m tools.stored.make_stand_in
 """
 
-import io
 import math
-import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
-from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.data.load import SAMPLE
-from helpers.support.files import write_atomically
+from tools.stored.make_mnist import save
 
 SOURCE = "a drawn stand-in for CIFAR-10 (not photographs)"
 OUTPUT = SAMPLE / "cifar10_stand_in.npz"
@@ -463,21 +459,6 @@ def make_arrays() -> dict[str, np.ndarray]:
         "y_test": np.array([c for c, _ in test], dtype=np.uint8),
         "source": np.array(SOURCE),
     }
-
-
-def save(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write a well-compressed .npz in one step: the whole file is there or none of it."""
-
-    def pack(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
-            for key, array in arrays.items():
-                member = io.BytesIO()
-                np.save(member, array, allow_pickle=False)
-                # A ZipInfo without a date is dated 1980, so equal arrays give equal bytes.
-                info = zipfile.ZipInfo(f"{key}.npy")
-                archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
-
-    write_atomically(path, pack)
 
 
 if __name__ == "__main__":
