@@ -221,7 +221,7 @@ def read_config(parser: Parser, file: Path) -> tuple[dict[str, Any], set[str]]:
 
 def _as_typed(file: Path, name: str, value: Any, default: Any) -> list[str]:
     """The words for a setting in a file; what no words could have meant is refused."""
-    is_training = name in TRAINING  # without a default here, and None or a list to some
+    is_training = name in TRAINING  # the recipe has their defaults; some are lists, some switches
     if (
         isinstance(value, dict)
         or (value is None and default is not None)

@@ -234,6 +234,12 @@ def test_a_folder_has_no_sample(script, pets, capsys):
     assert "2: cats, dogs" in capsys.readouterr().out
 
 
+def test_the_result_names_the_classes(pets, capsys):
+    flags = ["--dataset", "pets", "--model", "linear", "--epochs", "1", "--out", "run"]
+    assert run(flags) == 0
+    assert "2: cats, dogs" in capsys.readouterr().out
+
+
 def test_too_little_memory_is_one_clear_line(tiny, tmp_path, capsys):
     def no_room(_run):
         raise torch.OutOfMemoryError("CUDA out of memory")

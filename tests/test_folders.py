@@ -218,7 +218,10 @@ def test_any_size_suffix_and_mode_is_read(plant, tmp_path):
         Image.new("RGBA", (300, 7)).save(tmp_path / name / "flat.webp")
         Image.new("I;16", (1, 1)).save(tmp_path / name / "deep.tiff")
         Image.new("P", (90, 40)).save(tmp_path / name / "palette.GIF")
-    assert per_class(load(str(tmp_path))) == {"cats": 7, "dogs": 7}
+        Image.new("RGB", (9, 9)).save(tmp_path / name / "any.pnm", "PPM")
+        for suffix in ("j2k", "jpx"):
+            Image.new("RGB", (64, 64)).save(tmp_path / name / f"wave.{suffix}", "JPEG2000")
+    assert per_class(load(str(tmp_path))) == {"cats": 10, "dogs": 10}
 
 
 def test_hidden_and_system_files_are_passed_over_without_a_word(plant, tmp_path):

@@ -40,7 +40,8 @@ class Batches:
     With `world_size` processes, the one with number `rank` gets its share of every batch; the
     batch size is that of all together. Shuffled batches are cut to equal shares, so the last one
     of an epoch may lose up to `world_size - 1` images. Batches in order (validation, test) lose
-    none: every image is in exactly one share.
+    none: every image is in exactly one share, and the shares, which may differ by an image, have
+    equally many batches if there is an image for each process.
 
     `image_sizes` names the pixels of an image's edge for each epoch; without it, or after its last
     entry, images keep their size. Shifts shrink along with the images.
@@ -91,11 +92,11 @@ class Batches:
         positions = torch.arange(self.num_images)
         if not self.shuffle:  # every `world_size`-th image
             share = positions[self.rank :: self.world_size]
-            if self.world_size == 1:
-                return tuple(batch for batch in share.split(self.batch_size) if len(batch))
-            # As many batches as the largest share needs, or Lightning waits for one too many.
-            largest = math.ceil(self.num_images / self.world_size)
-            batches = share.tensor_split(math.ceil(largest / self.batch_size))
+            batches = share.split(self.batch_size)
+            if self.world_size > 1:
+                # As many as the largest share needs, or Lightning waits for one too many.
+                largest = math.ceil(self.num_images / self.world_size)
+                batches = share.tensor_split(max(1, math.ceil(largest / self.batch_size)))
             return tuple(batch for batch in batches if len(batch))
         # Equal shares, or one process would wait for a gradient that another never sends.
         whole = positions[: self.num_images - self.num_images % self.world_size]

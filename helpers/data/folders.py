@@ -126,19 +126,23 @@ def _is_class(finder: Finder, folder: Path, below: Sequence[Path]) -> bool:
     """Whether a folder called like a split is a class: `train` or `eye_test`, beside other things.
 
     Not if class folders inside it are there outside it too, or if it is called like the training
-    split and holds nothing but folders.
+    split and holds two folders or more and no picture.
     """
     name, within = SPLIT_NAME.fullmatch(folder.name), finder.listing(folder)
-    if _split_name(folder) == "train" and len(within.folders) > 1 and not within.pictures:
-        return False
-    if _split_name(folder) != "train" and not (name and name["prefix"]):
+    if _split_name(folder) == "train":
+        if len(within.folders) > 1 and not within.pictures:
+            return False
+    elif not (name and name["prefix"]):
         return False
     elsewhere = [_look_through(finder, other).classes for other in below if other != folder]
     return not _agree(_look_through(finder, folder).classes, chain(_by_name(below), *elsewhere))
 
 
 def _check(finder: Finder, part: Part, train: Part) -> None:
-    """Two classes or more, those of the training pictures, and no splits among or inside them."""
+    """Two classes or more, those of the training pictures, and nothing unclear among them.
+
+    Unclear are splits among or inside them, and the same classes again inside one of them.
+    """
     where = printable(part.root)
     if len(part.classes) < 2:
         found = listed([*part.classes]) or "none"
@@ -147,7 +151,7 @@ def _check(finder: Finder, part: Part, train: Part) -> None:
     for folders in (classes, *(finder.listing(folder).folders for folder in classes)):
         if len({*map(_split_name, folders)} - {None}) > 1:
             raise _unclear(folders)
-    for folder in classes:  # the same classes again, one level further in
+    for folder in classes:
         if _agree(_look_through(finder, folder).classes, part.classes):
             raise _unclear(classes)
     lacks = [
