@@ -25,7 +25,7 @@
 #
 # **Before you start**: chapters 3 and 5.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->29 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 30 minutes more. The full run takes <!-- result:chapters.07.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.07.fast_seconds|seconds -->25 s<!-- /result -->.
 #
 # **The question**: where do the seconds go, and how many of them can we save?
 
@@ -590,7 +590,8 @@ for (way, label), colour, marker in zip(WAYS.items(), COLOURS, MARKERS):
     style = {"color": colour, "marker": marker, "label": label, "capsize": 3}
     axis.errorbar(times, means, stds, **style)
 axis.set(xlabel="minutes, validation included", ylabel="validation accuracy (%)")
-axis.set(xlim=0, title="CIFAR-10, all images: mean and standard deviation over the seeds")
+axis.set(xlim=0)
+axis.set_title("CIFAR-10, all images: mean ± standard deviation")
 axis.legend()
 plt.show()
 
