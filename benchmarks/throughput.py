@@ -64,6 +64,7 @@ WAYS = {
 # Images, channels, height and width of a 3 x 3 convolution that keeps the number of channels.
 CONVOLUTIONS = ((128, 64, 32, 32), (128, 128, 16, 16), (256, 256, 8, 8))
 CALLS = 3  # in a row, timed together
+LONGEST = 2  # seconds of them; where the processor lacks bf16, larger matrices would take minutes
 
 
 def throughput(
@@ -112,7 +113,10 @@ def peak(
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         for size in profile.matrix_sizes:
             matrix = torch.randn(size, size).to(device, dtype)
-            turns[name, "product", f"{size} x {size}"] = rate(matrix.mm, matrix, 2 * size**3)
+            turn = rate(matrix.mm, matrix, 2 * size**3)
+            turns[name, "product", f"{size} x {size}"] = turn
+            if CALLS * 2 * size**3 / turn() > LONGEST:
+                break
         for shape in CONVOLUTIONS:
             layer = nn.Conv2d(shape[1], shape[1], 3, padding=1, bias=False).to(device, dtype)
             images = torch.randn(shape).to(device, dtype, memory_format=torch.channels_last)

@@ -15,7 +15,10 @@ from helpers.support.processes import from_main, is_main
 from helpers.support.progress import in_notebook
 
 PRECISIONS = ("fp32", "bf16", "auto")
-TRIAL_IMAGES = 64  # enough to tell which is faster, few enough to cost little where bf16 is slow
+TRIAL_IMAGES = 64  # enough to tell which is faster
+# Without bfloat16 units a step takes about ten times as long with it: few images show that much.
+GLANCE_IMAGES = 8
+HOPELESS = 3
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -43,24 +46,31 @@ def choose_precision(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Precisio
     Measured rather than looked up: on a CPU without bfloat16 units autocast is slower, and on
     some with such units, too.
     """
-    device = batch[0].device
-    # A GPU needs a whole batch to show what it can do, and is quick with it.
-    count = TRIAL_IMAGES if device.type == "cpu" else None
-    images, labels = (part[:count] for part in batch)
+    images, labels = batch
     models = {name: copy.deepcopy(model).train() for name in ("fp32", "bf16")}
-    seconds: dict[str, float] = {}
-    for repeat in range(3):  # in turns, so that another program's work disturbs both
+    seconds = _step_seconds(models, images[:GLANCE_IMAGES], labels[:GLANCE_IMAGES], steps=2)
+    if seconds["bf16"] < HOPELESS * seconds["fp32"]:
+        # A GPU needs a whole batch to show what it can do, and is quick with it.
+        count = TRIAL_IMAGES if images.device.type == "cpu" else None
+        seconds = _step_seconds(models, images[:count], labels[:count], steps=3)
+    faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+    return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
+
+
+def _step_seconds(
+    models: dict[str, nn.Module], images: Tensor, labels: Tensor, steps: int
+) -> dict[str, float]:
+    """The fastest of some steps of each precision's model, the first step left out: a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(steps):  # in turns, so that another program's work disturbs both
         for name, trial in models.items():
             started = time.perf_counter()
-            with autocast(device, name):
+            with autocast(images.device, name):
                 loss = F.cross_entropy(trial(images), labels)
             loss.backward()
             loss.item()  # waits for a GPU to finish
-            elapsed = time.perf_counter() - started
-            # The first step, a warm-up, is forgotten.
-            seconds[name] = elapsed if repeat < 2 else min(elapsed, seconds[name])
-    faster = "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
-    return PrecisionTrial(faster, seconds["fp32"], seconds["bf16"])
+            seconds[name].append(time.perf_counter() - started)
+    return {name: min(each[1:]) for name, each in seconds.items()}
 
 
 def settle_precision(wanted: str, model: nn.Module, batches: Batches, announce: bool) -> str:

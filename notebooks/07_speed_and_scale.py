@@ -321,7 +321,7 @@ after = in_turns({"channels last": (step, batches)}).median()
 print(f"memory kept: {(after / before).item():.2f} times as fast")
 
 # %% [markdown]
-# **Rung 3, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries steps in float32 and in bfloat16, on a CPU with 64 images, and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
+# **Rung 3, the precision that is faster here, and a [fused optimizer](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#fused-optimizer).** `choose_precision` tries steps in float32 and in bfloat16, on a CPU with at most 64 images, and takes bf16 only if it is clearly faster. `fused=True` updates all weights in one go.
 
 # %%
 model = new_large().to(device)

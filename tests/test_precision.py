@@ -49,12 +49,9 @@ def test_the_trial_believes_the_clock_and_leaves_the_model_as_it_was(monkeypatch
     assert all(p.grad is None for p in model.parameters()) and model.training
 
 
-@pytest.mark.parametrize(
-    ("bf16", "chosen"), [(8.9, "bf16"), (9.0, "fp32"), (9.5, "fp32"), (11.0, "fp32")]
-)
-def test_the_trial_wants_a_clear_difference_and_forgets_its_first_step(monkeypatch, bf16, chosen):
-    """Of three steps in each precision, in turns; 64 images must do."""
-    clock = (second for taken in (0.5, 0.5, 10.0, bf16, 12.0, 12.0) for second in (0.0, taken))
+def trial_by_clock(monkeypatch, *seconds):
+    """The trial whose steps take so many seconds, and the number of images in each step."""
+    clock = (moment for taken in seconds for moment in (0.0, taken))
     monkeypatch.setattr("helpers.precision.time.perf_counter", lambda: next(clock))
     sizes = []
 
@@ -63,10 +60,24 @@ def test_the_trial_wants_a_clear_difference_and_forgets_its_first_step(monkeypat
             sizes.append(len(images))
             return super().forward(images)
 
-    trial = choose_precision(Model(4, 10), (torch.rand(100, 4), torch.arange(100) % 10))
-    assert sizes == [64] * 6
+    return choose_precision(Model(4, 10), (torch.rand(100, 4), torch.arange(100) % 10)), sizes
+
+
+@pytest.mark.parametrize(
+    ("bf16", "chosen"), [(8.9, "bf16"), (9.0, "fp32"), (9.5, "fp32"), (11.0, "fp32")]
+)
+def test_the_trial_wants_a_clear_difference_and_forgets_its_first_step(monkeypatch, bf16, chosen):
+    """Of three steps in each precision, in turns, after a glance; 64 images must do."""
+    trial, sizes = trial_by_clock(monkeypatch, 9.0, 9.0, 1.0, 2.9, 0.5, 0.5, 10.0, bf16, 12.0, 12.0)
+    assert sizes == [8] * 4 + [64] * 6
     assert trial == (chosen, 10.0, bf16)
     assert str(trial).endswith(f"took {1000 * bf16:.1f} ms in bf16, 10000.0 ms in fp32")
+
+
+def test_where_bf16_is_hopeless_a_glance_is_enough(monkeypatch):
+    """Emulated, a step with 64 images may take seconds."""
+    trial, sizes = trial_by_clock(monkeypatch, 9.0, 9.0, 1.0, 3.0)
+    assert trial == ("fp32", 1.0, 3.0) and sizes == [8] * 4
 
 
 @pytest.mark.parametrize("notebook", [False, True])
