@@ -256,7 +256,7 @@ def _on_ground(image: Image.Image) -> Image.Image:
 
     One that is transparent all over is taken as it is: some programs leave the opacity at 0.
     """
-    if image.getextrema()[3] == (0, 0):
+    if image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")
     for colour in ("white", "black"):
         found = Image.alpha_composite(Image.new("RGBA", image.size, colour), image)
