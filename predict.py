@@ -40,9 +40,10 @@ BATCH_SIZE = 64
 UNSURE = 0.5  # an answer with a lower probability is marked
 HOW = """\
 Models with one channel (MNIST) expect one digit a picture. Dark ink on light paper and light ink
-on a dark ground are both understood: if most of the border is lighter than the middle between the
-darkest and the lightest pixel, the picture is inverted; where ink crosses the border, all pixels
-count. The digit is then drawn again in black and white with strokes about as wide as MNIST's,
+on a dark ground are both understood: if most of the border is lighter than the middle between dark
+and light, the picture is inverted; where ink crosses the border, all pixels count. Dust and a glint
+do not count, nor do dark edges; a sheet of paper that lies straight on a dark table is read without
+the table. The digit is then drawn again in black and white with strokes about as wide as MNIST's,
 fitted into 20 x 20 pixels and centred in 28 x 28, as MNIST's digits were; a picture that is made
 like them already stays as it is. Models in colour see the whole picture, resized to the size they
 were trained on, as in training on a folder of images. Transparent parts count as white, or as black

@@ -54,7 +54,7 @@ class Settings:
     image_sizes: tuple[int, ...] = (16, 24, 32)  # pixels, each for an equal part of the epochs
     widths: tuple[int, ...] = (64, 128, 256)
     depth: int = 3  # convolutions a block
-    cutout: int = 8  # pixels: the side of a grey square in every full-size training image
+    cutout: int = 8  # pixels: about the side of a grey square in each full-size training image
     label_smoothing: float = 0.2
     filter_lr: float = 0.24  # of Muon, which trains the filters of the convolutions
     filter_momentum: float = 0.6
@@ -167,7 +167,9 @@ def whitening_layer(images: Tensor, side: int = 2) -> nn.Conv2d:
 
 
 def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """The images with one square, `side` pixels wide and at a random place, set to the mean."""
+    """The images with one square at a random place set to the mean: half of `side` to each side
+    of its middle pixel, so an even `side` makes it one pixel wider.
+    """
     count, _, height, width = images.shape
     rows, columns = (torch.randint(n, (count, 1, 1), generator=generator) for n in (height, width))
     inside = (torch.arange(height)[None, :, None] - rows).abs() <= side // 2
@@ -312,6 +314,8 @@ def main(argv: list[str] | None = None) -> int:
         settings, data = changed(Settings(), options.set), load("cifar10")
         known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
         if not options.trial:
+            if data.is_sample:
+                raise UserError(f"a run that counts needs the full CIFAR-10, not the {data.title}")
             data = with_all_images(data)
         found = train(data, settings, best_device())
         if not options.trial:

@@ -1,6 +1,7 @@
 """What a run says at its end: the result, as a file, a table, JSON and figures."""
 
 from functools import partial
+from statistics import harmonic_mean
 from typing import Any
 
 from commands.prepare import Run
@@ -19,7 +20,8 @@ def make_result(run: Run, history: History, test: Metrics) -> dict[str, Any]:
         "best_val_accuracy": round(history.best_val_accuracy, 7),
         "epochs": len(history),
         "seconds": round(history.seconds, 3),
-        "images_per_second": round(sum(history["images_per_second"]) / len(history), 1),
+        # Of all epochs together: where images grow, the last ones take longer.
+        "images_per_second": round(harmonic_mean(history["images_per_second"]), 1),
         "parameters": count_parameters(run.model),
         "data_source": run.data.source,
         "device": str(run.device),

@@ -81,14 +81,16 @@ class DigitClassifier(pl.LightningModule):
 def main():
     pl.seed_everything(0, workers=True)
     out = "runs/minimal"
-    best = ModelCheckpoint(out, "best", monitor="val_accuracy", mode="max", save_last=True)
+    best = ModelCheckpoint(out, "best", monitor="val_accuracy", mode="max")
+    newest = ModelCheckpoint(out, "newest", save_last=True)  # after every epoch: to go on from
     stop, rate = EarlyStopping("val_loss", patience=3), LearningRateMonitor("step")
     logger = CSVLogger(out, name="log")
-    trainer = pl.Trainer(max_epochs=3, logger=logger, callbacks=[best, stop, rate])
+    trainer = pl.Trainer(max_epochs=3, logger=logger, callbacks=[best, newest, stop, rate])
     data = Digits()
     trainer.fit(DigitClassifier(), datamodule=data, ckpt_path="last")  # none yet: from the start
-    trainer.test(datamodule=data, ckpt_path="best")
-    answers = torch.cat(trainer.predict(dataloaders=data.test_dataloader(), ckpt_path="best"))
+    path = best.best_model_path
+    trainer.test(datamodule=data, ckpt_path=path)
+    answers = torch.cat(trainer.predict(dataloaders=data.test_dataloader(), ckpt_path=path))
     print("the first answers:", answers[:8].tolist())
 
 

@@ -319,7 +319,7 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# *The size of tensor a (3) must match the size of tensor b (2) at dimension 1*: `t` is 2 × 3, `column` is 2. Aligned on the right, 3 meets 2. ("Non-singleton" means that neither length is 1.) The cure: `column[:, None]`.
+# *The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 1*: `t` is 2 × 3, `column` is 2. Aligned on the right, 3 meets 2. ("Non-singleton" means that neither length is 1.) The cure: `column[:, None]`.
 #
 # ### The mistake that says nothing
 #
@@ -565,7 +565,7 @@ grade("0.6", distances)
 #
 # **4. *mat1 and mat2 shapes cannot be multiplied (64x3072 and 784x10)*. What is wrong?**
 #
-# <details name="quiz-0-4"><summary>A. The batch is too large for these weights</summary>
+# <details name="quiz-0-4"><summary>A. There are too many images for these weights</summary>
 #
 # ❌ The number of rows, 64, may be anything; only the inner lengths have to agree.
 #

@@ -161,6 +161,8 @@ for kind, model, data in tastes:
 # %% [markdown]
 # Nobody told the model what a 7 looks like. It was shown examples, and the same lines of code learned digits and photographs. Most of the digits are named rightly, but fewer than half of the photographs.
 #
+# Three words in the cells serve this book, and you may pass over them. `record` stores a number for another page. `budget` says how much to compute, in full and in a quick run. And `confirm` looks whether a sentence of the text holds in your own run: ✅ it does, ➖ it does not.
+#
 # Why are photographs so much harder? Are these scores good, compared with what? Can we trust them? This chapter answers with what every model sees: the data. Chapter 2 explains the lines above.
 #
 # ## An image is a grid of numbers
@@ -411,7 +413,7 @@ plt.show()
 #
 # $$x' = \frac{x/255 - \text{mean}}{\text{std}}$$
 #
-# The constants that float around the internet for MNIST and CIFAR-10 are just these numbers. We compute them ourselves, **on the training images only**. What we know about other images must not [leak](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#leakage) into the model.
+# Constants that you find for MNIST and CIFAR-10 were made like this, but not all of them: the standard deviations 0.2023, 0.1994, 0.2010 that are often copied for CIFAR-10 are means over the spreads of single images. So we compute them ourselves, **on the training images only**. What we know about other images must not [leak](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#leakage) into the model.
 
 # %%
 for data in (mnist, cifar10):
@@ -423,7 +425,7 @@ for data in (mnist, cifar10):
         print("as in the rest of the course:", np.allclose((mean, std), known))
 
 # %% [markdown]
-# To normalise a batch, put mean and standard deviation into the shape C × 1 × 1. Broadcasting then repeats them for every image, row and column.
+# To normalise many images at once, put mean and standard deviation into the shape C × 1 × 1. Broadcasting then repeats them for every image, row and column.
 
 # %%
 images = cifar10.train.images[:100]
@@ -805,7 +807,7 @@ for kind, data in (("digits", mnist), ("colour images", cifar10)):
 #
 # ### A map of all images
 #
-# An image with 784 pixels is a point in a space with 784 axes. **[PCA](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pca)** (principal component analysis) finds the directions in which the points spread most. We look along the first two.
+# An image with 784 pixels is a point in a space with 784 directions, one for each pixel. **[PCA](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#pca)** (principal component analysis) finds the directions in which the points spread most. We look along the first two.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two scatter plots of images projected to two dimensions, coloured by class: of the digits, 0 and 4 lie apart, while 2, 6 and 8 share one region; the classes of colour images lie on top of each other."}}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 4))
@@ -833,7 +835,7 @@ plt.show()
 #
 # ### Exercise 1.1: halfway between (easy)
 #
-# Lay two batches of `uint8` images on top of each other, each half transparent: every pixel becomes the mean of the two. Give back `uint8`, rounded down.
+# You get two tensors of `uint8` images, of the same shape. Lay them on top of each other, each half transparent: every pixel becomes the mean of the two. Give back `uint8`, rounded down.
 
 # %%
 def halfway(a, b):

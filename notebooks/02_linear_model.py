@@ -350,7 +350,7 @@ loss.backward()
 print("slope:", w.grad.item())
 
 # %% [markdown]
-# ### The same for 7,850 weights
+# ### The same for 7,850 numbers
 #
 # Our loss goes through one matrix product, ten powers of $e$, a division and a logarithm for each image. The rule is the same. The picture shows the loss of 50 digits against one single weight. The dashed line has the slope that `backward()` found.
 
@@ -810,7 +810,7 @@ confirm(
 )
 
 # %% [markdown]
-# Read it like this. If both training and validation accuracy are low, the model has too little capacity: it **[under-fits](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#under-fitting)**. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the training loss falls away from the validation loss. The validation loss may even rise while the accuracy still does, too: the network gets more certain, also where it is wrong. That costs loss, and changes no answer. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
+# Read it like this. If both training and validation accuracy are low, the model **[under-fits](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#under-fitting)**: it has too little capacity, or it was not trained well or long enough. If training accuracy is high and validation accuracy is much lower, it over-fits. Here the training loss falls away from the validation loss. The validation loss may even rise while the accuracy rises, too: the network gets more certain, also where it is wrong. That costs loss, and changes no answer. More data helps then, and so does augmentation: shifted and mirrored copies, which cannot all be learned by heart.
 #
 # The first hidden layer helps on both. The second changes little. A fair budget has its limit, though: one learning rate for all may suit one of them better than the others. Chapter 4 shows how to do without this doubt.
 #
@@ -919,7 +919,7 @@ print(f"loss of a perfect answer, 1 against nine zeros: {floor:.3f}")
 # | no `zero_grad` | the loss falls at first, then climbs and leaps | the step points into the past and grows |
 # | softmax before the loss | a smooth, slow curve that never falls below 1.46 | probabilities lie between 0 and 1, so even a perfect answer, 1 against nine zeros, looks unsure |
 #
-# If an accuracy comes to rest at the share of the most frequent class, look again at chapter 1: the model gives the same answer to every image. Its hidden numbers are all 0, and where ReLU gives 0 its slope is 0 too. Such *dead* ReLUs do not come back.
+# If an accuracy comes to rest at the share of the most frequent class, look again at chapter 1: the model gives the same answer to every image. Often the first steps were so large that all its hidden numbers became negative, and ReLU gives 0 for every image. There its slope is 0 too, so such *dead* ReLUs do not come back.
 #
 # ReLU on the logits is luck: if a class's logit is negative for all its images, nothing pulls it up again. Softmax before the loss is the most treacherous, because many answers are right all the same. Know two numbers by heart: 2.30, the loss of ten equal probabilities, and 1.46, this floor. A loss that stops at a value with a meaning, or that leaps, is a mistake in the loop until proven otherwise.
 #
@@ -973,9 +973,9 @@ plot_confusion(labels, predictions, cifar10.classes, title=cifar10.title)
 plt.show()
 
 # %% [markdown]
-# - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
 # Most mistakes stay among the animals, or among the vehicles. Back to the choice:
 #
+# - **Softmax regression** first, always. It trains in seconds, you can look at its weights, and it says what the others have to beat.
 # - **One hidden layer** as the next step. With equal budgets, the second layer brought next to nothing here.
 # - **120-84-10** if validation says that the second layer pays. Compare the difference with the spread over seeds before you believe it.
 # - For photographs: none of them. Chapter 3 has what is missing.

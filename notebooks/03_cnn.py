@@ -826,7 +826,7 @@ print(costs(small_cnn, mnist.image_shape).to_string(index=False))
 # %% [markdown]
 # Count along: the first convolution has $32 · 1 · 3 · 3$ weights, and each is used at $28 · 28$ places. The second has $64 · 32 · 3 · 3$. Batch normalisation learns two numbers a channel; the few operations that it adds are left out. The linear layer has $64 · 10$ weights and ten biases.
 #
-# The course has three CNNs, small, middle and large, with 2, 4 and 6 convolutions. `output_shapes(model, image_shape)` prints the way of an image through any of them. What all three cost, beside the models of chapter 2, stands in the table at the end.
+# The course has three CNNs, small, middle and large, with 2, 4 and 6 convolutions. `output_shapes(model, image_shape)` lists the way of an image through any of them. What all three cost, beside the models of chapter 2, stands in the table at the end.
 #
 # ## Augmentation
 #
@@ -848,7 +848,7 @@ plt.show()
 #
 # ## The large CNN on both data sets
 #
-# The settings come from `recipe`, and they were chosen on the validation split. We add two that save time. The words, a line each:
+# The settings come from `recipe`, and they were chosen on the validation split. To save time we change three things: `precision="auto"` for both, growing images for the photographs, and two epochs instead of four for the digits. The words, a line each:
 #
 # - **SGD with [Nesterov momentum](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#nesterov-momentum)**: each step also keeps part of the direction of the steps before (chapter 4).
 # - **[Weight decay](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#weight-decay)**: every step also pulls the weights a little towards 0.
@@ -1022,14 +1022,14 @@ confirm(ahead.all(), "the large CNN leads the fully connected network on both")
 #
 # Read the accuracies with care. The training is very short, single runs that lie close together have no order, and one learning rate does not suit all models equally well. Look at the small CNN on the digits: after so few steps it is no match for the fully connected network. Its convolutions pay only when they have time to learn.
 #
-# - **Digits**: the middle CNN. It comes close to the large one, with less than a quarter of the parameters.
-# - **A small file** for a [device](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#device) with little memory: the small CNN. It needs more epochs, and it is not the fastest to train.
+# - **Digits**: the middle CNN. In this short run it is level with the large one, with less than a quarter of the parameters.
+# - **A small file**, for a phone or a small computer with little memory: the small CNN. It needs more epochs, and it is not the fastest to train.
 # - **Photographs, a few minutes of time**: the middle one first, to see that everything works. Then the large one.
 # - **More accuracy**: more epochs before more layers. Measure the accuracy on plain training images and on validation images, both with `evaluate`. While they hardly differ, the network is not yet using what it has.
 # - **Few pictures of your own**: a network that somebody has trained on millions of other photographs, fitted to yours. That is called **[transfer learning](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#transfer-learning)**, and the page *Your own images* shows it.
 # - **Data without neighbours**, such as a table of unrelated measurements: no CNN at all.
 #
-# All choices are made, and none of them on the test split. So now, once, the two large CNNs trained by their [recipes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#recipe) meet it:
+# All choices are made, and none of them on the test split. So now, once, the two large CNNs trained by the [recipes](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#recipe), changed as said above, meet it:
 
 # %%
 for name, data in (("mnist", mnist), ("cifar10", cifar10)):
@@ -1057,7 +1057,7 @@ for name, data in (("mnist", mnist), ("cifar10", cifar10)):
 # 2. What is learned at one place holds at every other.
 # 3. Accuracy: on the photographs, the fully connected network of chapter 2 reached <!-- result:linear.cifar10.test_accuracy|percent -->57.11 %<!-- /result --> on the test split. The large CNN reaches <!-- result:cnn_large.cifar10.test_accuracy|percent -->84.90 %<!-- /result -->.
 #
-# The third is not due to neighbours alone. The large CNN is also deeper, has batch normalisation and a better recipe, and trained for far longer. What neighbours alone are worth was told by the shuffled digits: the same network, the same training, and a clear loss. They also show the price. The gain comes from an assumption, and where the assumption is false, it turns into a loss.
+# The third is not due to neighbours alone. The large CNN is also deeper, has batch normalisation and a better recipe. It trained for fewer epochs, but for many times the seconds. What neighbours alone are worth was told by the shuffled digits: the same network, the same training, and a clear loss. They also show the price. The gain comes from an assumption, and where the assumption is false, it turns into a loss.
 #
 # ## Exercises
 #

@@ -772,7 +772,7 @@ print(accuracy.to_string(float_format="%.1f"))
 # %% [markdown]
 # Look along the rows, not only down the columns. All optimizers start a seed from the same weights and see the same batches in the same order. So we may compare them **paired by seed**: take the difference within each seed, then the mean of the five differences.
 #
-# The **[standard error](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#standard-error)** says how far such a mean would move if we took other seeds: the standard deviation of the differences, divided by $\sqrt5$. With five seeds, a mean difference below about **2.8** standard errors can easily be chance. (2.8 is where Student's $t$ distribution with four degrees of freedom leaves 5 %.)
+# The **[standard error](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#standard-error)** says how far such a mean would move if we took other seeds: the standard deviation of the differences, divided by $\sqrt5$. With five seeds, a mean difference below about **2.8** standard errors can easily be chance. (If the two were equally good, a difference of more than 2.8 standard errors, up or down, would come up in 5 % of such comparisons: that is Student's $t$ with four degrees of freedom.)
 
 # %%
 leader = accuracy.mean().idxmax()
@@ -812,7 +812,7 @@ for name in OPTIMIZERS:
 #
 # - **Other images.** All runs are judged on the same validation images. Another 5,000 would shift all of them by some tenths of a point, and perhaps not all alike.
 # - **Another tuning.** The rates were chosen with two seeds each. Two others might have chosen a neighbour. That uncertainty is outside the bars.
-# - **The best epoch.** A run counts with its best epoch on validation, so every number here is a little too high. It is for all contenders alike.
+# - **The best epoch.** A run counts with its best epoch on validation, so every number here is a little too high. That holds for all contenders alike.
 #
 # To halve a standard error takes four times the seeds.
 #
@@ -897,7 +897,7 @@ record("optimizers.final", test_accuracy=test.accuracy, parameters=parameters)
 # - **Adam** is close, and its best rate was the same on both networks. When you know nothing of a network, that is worth a lot.
 # - **Plain SGD** is for understanding.
 #
-# From the literature, as our runs cannot show it: begin with **AdamW at 0.001** on a new kind of network. It is what most people use for transformers, and weight decay belongs to it. Many image networks are trained with SGD and Nesterov momentum, as chapter 3's were.
+# From the literature, as our runs cannot show it: begin with **AdamW at 0.001** on a new kind of network. It is what most people use for transformers, and weight decay belongs to it. Many image networks are trained with SGD and Nesterov momentum, as the two large CNNs of chapter 3 were.
 #
 # How far does this verdict go? It rests on two small networks, short runs and few images.
 #
@@ -1067,7 +1067,7 @@ grade("4.6", choose_rate)
 #
 # ### Exercise 4.7: a rule of your own, compared fairly (open)
 #
-# Write another optimizer as `my_rule(w, g, memory, lr)`, which returns the new weights. `memory` is a dictionary that is empty at first and yours to fill. Adagrad, Lion or an idea of your own will do. The check lets your rule and plain SGD walk through a very narrow valley, each at the same 13 rates, and compares both at their best.
+# Write another optimizer as `my_rule(w, g, memory, lr)`, which returns the new weights. `memory` is a dictionary that is empty at first and yours to fill. Adagrad, Lion or an idea of your own will do. The check lets your rule and plain SGD walk through a very narrow valley, each at the same 13 rates, and compares both at their best. Yours passes if its loss after 200 steps is less than a tenth of plain SGD's.
 
 # %%
 def my_rule(w, g, memory, lr):

@@ -224,7 +224,7 @@ plt.show()
 # %% [markdown]
 # ## Your first LightningModule
 #
-# It is an ordinary `nn.Module` with a few methods of agreed names. Find the lines with an M in it. (`batch_idx` is the number of the batch in its epoch. Lightning passes it on; we rarely need it.)
+# It is an ordinary `nn.Module` with a few methods of agreed names. Find in it the lines that were marked M. (`batch_idx` is the number of the batch in its epoch. Lightning passes it on; we rarely need it.)
 
 
 # %%
@@ -398,7 +398,7 @@ class DigitData(pl.LightningDataModule):
 #
 # A **[callback](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#callback)** is an object that the Trainer calls at agreed moments: an add-on for any training. A **[logger](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#logger)** takes all that `self.log` gets. These four are in almost every project:
 #
-# - **ModelCheckpoint** writes the weights of the best epoch to a file. `save_last=True` also keeps the newest.
+# - **ModelCheckpoint** writes a file of the best epoch, by the number that it has to `monitor`. A second one, without `monitor`, writes a file after every epoch: with `save_last=True` the newest is `last.ckpt`. (One object for both will not do: in new versions of Lightning it writes `last.ckpt` only when the best has changed.)
 # - **[EarlyStopping](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#early-stopping)** ends the run when a number has not improved for `patience` epochs.
 # - **LearningRateMonitor** puts the learning rate into the log.
 # - **CSVLogger** writes a table, `metrics.csv`.
@@ -415,13 +415,12 @@ from pytorch_lightning.loggers import CSVLogger
 
 pl.seed_everything(0)
 data = DigitData(batch_size=64, num_images=1_000)
-checkpoint = ModelCheckpoint(
-    monitor="val_accuracy", mode="max", filename="best", save_last=True
-)
+checkpoint = ModelCheckpoint(monitor="val_accuracy", mode="max", filename="best")
+newest = ModelCheckpoint(filename="newest", save_last=True)
 stopping = EarlyStopping("val_loss", mode="min", patience=5)
 trainer = pl.Trainer(
     max_epochs=60,
-    callbacks=[checkpoint, stopping, LearningRateMonitor("epoch")],
+    callbacks=[checkpoint, newest, stopping, LearningRateMonitor("epoch")],
     logger=CSVLogger(folder, name="few"),
     **page,
 )
@@ -545,7 +544,7 @@ print("the same weights, to the last bit:", equal_weights(without_crash, resumed
 # %% [markdown]
 # Only the eight steps after the last file had to be done again. (With `shuffle=True` the images would come in another order: as good, but not equal.)
 #
-# The file must be *there*: set `save_last=True` before the crash. And it must be used as a whole: with the weights alone, Adam's running means start from zero, and training goes another way.
+# The file must be *there*: set `save_last=True` before the crash, in a `ModelCheckpoint` without `monitor`. Where it is missing, Lightning only warns, and starts from the beginning. And it must be used as a whole: with the weights alone, Adam's running means start from zero, and training goes another way.
 #
 # ## Hooks, in the order they run
 #
@@ -987,9 +986,9 @@ scratch.cleanup()  # the logs and checkpoints are not needed any more
 # | `zero_grad`, `backward`, `eval()`, `no_grad` | four lines, in the right places | nothing |
 # | a mean over the epoch, a log file | sums, counts, a writer | `self.log`, a logger |
 # | the best weights, early stopping | a few `if`s and a copy | two callbacks |
-# | going on after a crash | saving and loading of five things | `save_last=True`, `ckpt_path="last"` |
+# | going on after a crash | saving and loading of five things | `ModelCheckpoint(save_last=True)`, `ckpt_path="last"` |
 # | a GPU, several GPUs or machines | `.to(device)`; DDP by hand | `accelerator`, `devices`, `num_nodes`, `strategy` |
-# | fewer bits, for speed | autocast and its scaler | `precision="bf16-mixed"` |
+# | fewer bits, for speed | `torch.autocast` around forward and loss (chapter 7) | `precision="bf16-mixed"` |
 # | large batches in small memory | a second counter | `accumulate_grad_batches=8` |
 # | no exploding gradients | one line | `gradient_clip_val=1.0` |
 # | a first guess of the learning rate | chapter 4's range test | `Tuner(trainer).lr_find(module)` |
@@ -1407,12 +1406,12 @@ grade("5.9", port)
 #
 # <details name="quiz-5-5"><summary>A. Nothing more: the best file is also the newest</summary>
 #
-# ❌ Not so: the best epoch may have been the third. All after it would be lost.
+# ❌ Not so: `"last"` looks for `last.ckpt` only. Without it Lightning warns, and begins with the first epoch. And the best epoch may have been the third.
 #
 # </details>
-# <details name="quiz-5-5"><summary>B. `save_last=True`, set before the crash</summary>
+# <details name="quiz-5-5"><summary>B. A second `ModelCheckpoint(save_last=True)`, without `monitor`, set before the crash</summary>
 #
-# ✅ Yes: then a file of the newest epoch lies beside the best one, with the optimizer's state in it.
+# ✅ Yes: then a file of the newest epoch lies beside the best one, whichever was best, with the optimizer's state in it.
 #
 # </details>
 # <details name="quiz-5-5"><summary>C. `load_from_checkpoint`, called before the new `fit`</summary>
@@ -1464,7 +1463,7 @@ grade("5.9", port)
 # - Save the hyperparameters, keep the best *and* the last checkpoint, log the learning rate.
 # - `load_from_checkpoint` is for using a network, `ckpt_path` for going on with its training.
 # - "The same" can be proved: equal seeds, equal order, equal losses to the last bit.
-# - A run costs $a + h \cdot \text{steps}$. Lightning adds about the same to every step; the larger the network, the smaller the share.
+# - A run costs $a + h \cdot \text{steps}$. Lightning adds a little to every step; the larger the network, the smaller its share.
 # - `fast_dev_run` and `overfit_batches` find mistakes before the long run does. For silent ones, compare with something you trust.
 #
 # ## Read on

@@ -443,7 +443,7 @@ confirm(right[answered].float().mean() > right.float().mean(), "silence helps")
 #
 # - **[Occlusion](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#occlusion)**: cover a square with grey and see how far the logit falls. Slow, but it means what it says.
 # - **[Saliency](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#saliency)**: the slope of the logit at every pixel. It is one backward pass, and says what a *tiny* change would do.
-# - **[Grad-CAM](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#grad-cam)**: weigh the last feature maps by the mean slope of the logit, and add them up. Coarse, but it shows *where* the class was seen.
+# - **[Grad-CAM](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#grad-cam)**: weight the last feature maps by the mean slope of the logit, and add them up. Coarse, but it shows *where* the class was seen.
 
 
 # %%
@@ -533,7 +533,7 @@ for name, method in methods.items():
     print(f"{name:9} {np.nanmean(agreements):5.2f}")
 
 # %% [markdown]
-# None of the three is a copy of the random one's map, so all of them show something that was learned. But saliency keeps part of its map even when the network knows nothing. Pixels in the middle are seen by more filters than those at the border. So they have larger slopes in almost any network, whatever the photograph. Take such a map as a hint, and then test the hint. Cover what it marks, and see whether the answer changes. That is what occlusion does.
+# None of the three is a copy of the random one's map, so all of them show something that was learned. But saliency keeps part of its map even when the network knows nothing. Each filter meets a pixel in the middle at more of its positions than one at the border. So pixels in the middle have larger slopes in almost any network, whatever the photograph. Take such a map as a hint, and then test the hint. Cover what it marks, and see whether the answer changes. That is what occlusion does.
 #
 # ## Other worlds
 #

@@ -349,7 +349,7 @@ fast_step = make_step(fast, torch.optim.Adam(fast.parameters(), fused=True), pre
 ladder["fast CNN, pool first"] = fast_step, batches
 
 # %% [markdown]
-# This is another model, so [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) say little by themselves. It is even a larger one, which needs more operations for an image than the large CNN. It may be slower and still learn more in a second. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
+# This is another model, so [images a second](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#throughput) say little by themselves. It is in fact a larger one, which needs more operations for an image than the large CNN. It may be slower and still learn more in a second. Whether this rung and the next pay is a question for the second half of the chapter, where we look at accuracy.
 #
 # **Rung 5, small images first.** An image of 16 × 16 pixels has a quarter of the pixels of one of 32 × 32, so it needs about a quarter of the operations. It is blurred, but early in training the network learns coarse things anyway. So the images grow over the epochs: 16, 20, 24, then 32 pixels (*[progressive resizing](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#progressive-resizing)*).
 
@@ -565,7 +565,7 @@ confirm(
 #
 # ### The whole recipe, on all images
 #
-# How good can the fast CNN be after one minute, and how good after some more? `python -m benchmarks --only minutes` finds out. For every length there is a training of its own on all images, in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own, with a schedule that ends just then, and several seeds. Beside it the *same network* is trained by the usual loop: Adam, float32, no augmentation, whole images from the start. A third contestant is another network with the optimizer *Muon*: the file `benchmarks/muon.py`.
+# How good can the fast CNN be after one minute, and how good after some more? `python -m benchmarks --only minutes` finds out. For every length there is a training of its own on all images, in a [process](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#process) of its own, with a schedule that ends just then, and several seeds. Beside it the *same network* is trained by the usual loop: Adam, float32, no augmentation, whole images from the start. A third contestant is another network with the optimizer *Muon*: the file `benchmarks/muon.py`. (Muon is momentum, but before a step each weight matrix's update is made equally long in all directions.)
 #
 # The results are in the file `benchmarks/results.json`. The cells below only read it, since these trainings take more than an hour.
 #
@@ -676,9 +676,9 @@ confirm(
 )
 
 # %% [markdown]
-# Growing images help the fast CNN, by more than the spread over the seeds. They do not help the large CNN with the recipe of chapter 3. With whole images the fast CNN is no clear gain over the large one, since what differs by no more than the spread is no result. So it is the two together that count, and even they are the smaller part. Look back at the usual loop after a minute: the larger part is the recipe (augmentation, label smoothing, a learning rate that falls to 0 in time), and code that gets through more images while it lasts.
+# Growing images help the fast CNN, by more than the spread over the seeds. They do not help the large CNN with the recipe of chapter 3. With whole images the fast CNN is no clear gain over the large one: on validation the difference is within the spread. On the test split it is ahead, but it also took longer, so this table does not settle it. So it is the two together that count, and even they are the smaller part. Look back at the usual loop after a minute: the larger part is the recipe (augmentation, label smoothing, a learning rate that falls to 0 in time), and code that gets through more images while it lasts.
 #
-# What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for three epochs and then falls in a straight line, weight decay, label smoothing of 0.2, images that grow.
+# What is in the fast recipe? Batches of 128, SGD with Nesterov momentum, a learning rate that rises for a fifth of the run and then falls in a straight line, weight decay, label smoothing of 0.2, augmentation, images that grow.
 #
 # Is more possible? Yes, with more time. `benchmarks/muon.py` is one recipe in one file, short enough to read. It was found by trials that the validation images judged: `benchmarks/search.md` tells what was tried, and what was chance. Its last trainings learned from the training *and* the validation images, and each used the test split at its end. Three small choices were made after such results had been seen, and `benchmarks/search.md` names them. So the last tenths of a point may be luck.
 
@@ -742,9 +742,9 @@ print("processor:", next(iter(part["goals"].values()))["setting"]["cpu"])
 print(pd.DataFrame(rows).to_string(index=False, float_format="%.2f", na_rep="-"))
 
 # %% [markdown]
-# ### What gave nothing here
+# ### What gave little here
 #
-# Two ideas that one often reads, and what `python -m benchmarks --only steps` measured. **`torch.compile`** joins small operations into larger ones: `model.compile()`, or `python train.py --compile`. And why have [autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd) find the gradients at every step, if they can be worked out by hand? That was tried with the linear model. Beside it stand its matrix products alone, without which there is no step at all.
+# Two ideas that one often reads about, and what `python -m benchmarks --only steps` measured for them. **`torch.compile`** joins small operations into larger ones: `model.compile()`, or `python train.py --compile`. And why have [autograd](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#autograd) find the gradients at every step, if they can be worked out by hand? That was tried with the linear model. Beside it stand its matrix products alone, without which there is no step at all.
 
 # %%
 # From a file, not from this run.
@@ -764,7 +764,7 @@ print(table.to_string(float_format="%.2f", na_rep="-"))
 # %% [markdown]
 # On this processor no compiled step is clearly faster, and a short run would lose the seconds of compiling, too. A GPU is another matter: there many small calls are the brake. So `--compile` is there for you to try, and off unless you say so.
 #
-# Autograd costs little, even here, where a step is shorter than anywhere else in the course. Nearly half of this step is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
+# Autograd is a small part even here, where a step is shorter than anywhere else in the course. A larger part is neither autograd nor matrix products: it is small calls, for ReLU, softmax, sums and Adam. We leave it at that.
 #
 # ## What went wrong, and why
 #
@@ -947,7 +947,7 @@ print(scaling.to_string(float_format="%.2f"))
 #     --rdzv-endpoint=HOST:29400 train.py --model fastcnn --dataset cifar10 --out runs/many
 # ```
 #
-# In Lightning it is two flags: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The [manual](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/command_line.md) says more, also for SLURM.
+# In Lightning, flags say it: `python lightning_train.py --devices 1 --num-nodes 2 --strategy ddp …`. The [manual](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/command_line.md) says more, also for SLURM.
 #
 # Every step has to wait for the slowest process and for the network. With twice the processes and the same batch, each computes half as long between two waits. So people enlarge the batch along with the number of machines, and tune the learning rate again ([Goyal et al., 2017](https://arxiv.org/abs/1706.02677)).
 #
@@ -1160,7 +1160,7 @@ grade("7.6", best_change)
 # </details>
 # <details name="quiz-7-3"><summary>C. Whether bf16 pays depends on processor, model and batch size together</summary>
 #
-# ✅ Yes: so it is measured, on the very model, with the very batch.
+# ✅ Yes: so it is measured, on the very model, with images of the very training.
 #
 # </details>
 #

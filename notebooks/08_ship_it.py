@@ -626,7 +626,7 @@ _ = (folder / "digits.md").write_text(CARD, encoding="utf-8")
 print(CARD)
 
 # %% [markdown]
-# Nobody should type the numbers of a card from memory. It is a text with gaps, and the measurements fill them. So it cannot say anything else than was measured. Where you know more, such as who wrote the digits, or who was left out, write it down.
+# Nobody should type the numbers of a card from memory. It is a text with gaps, and the measurements fill them. So it can say nothing but what was measured. Where you know more, such as who wrote the digits, or who was left out, write it down.
 #
 # ## Into the browser
 #
@@ -715,7 +715,7 @@ except Exception as error:
 #
 # | You want | Take | Beware |
 # |---|---|---|
-# | to go on training later | the checkpoint, `best.pt` | needs the code of the model |
+# | to go on training later | the run folder: `last.pt` has the optimizer's state, too | `best.pt` has weights only |
 # | to run it without PyTorch | ONNX and onnxruntime | put the normalisation inside |
 # | to run it in a browser | the same file, onnxruntime for the web | the runtime is larger than a small model |
 # | the smallest file | int8, calibrated on training images | measure accuracy on validation |

@@ -347,7 +347,7 @@ print("train", len(pets.train), " val", len(pets.val), " test", len(pets.test))
 #
 # ## The idea: somebody has learned to see already
 #
-# The first layers of a CNN learn to find edges and spots of colour. Later ones put these together to textures and parts. Little of that is special to cats or ships. So we can borrow it:
+# The first layers of a CNN learn to find edges and spots of colour. Later ones put these together into textures and parts. Little of that is special to cats or ships. So we can borrow it:
 #
 # - The **[backbone](https://github.com/claudiamohh/pytorch-image-classifier/blob/main/book/glossary.md#backbone)** is a network that was trained on many other pictures, without its last layer. It turns a picture into a list of numbers, its **features**.
 # - The **head** is a new last layer for *our* classes. It is small, so few pictures suffice to train it.

@@ -374,6 +374,9 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
     said = capsys.readouterr().err
     assert float(re.search(r"epoch 2: ([\d.]+) %", said)[1]) > 50
     assert "test" not in said and not list(tmp_path.iterdir())
+    assert muon.main(["--set", *shorter.split()]) == 2
+    assert "needs the full CIFAR-10" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    monkeypatch.setattr(muon, "load", lambda name: replace(load(name), is_sample=False))
     assert muon.main(["--set", *shorter.split()]) == 0
     assert re.search(r"epoch 2: after \d+ s\n", capsys.readouterr().err)  # nothing left to validate
     (run,) = json.loads((tmp_path / "muon.json").read_text())
@@ -389,6 +392,15 @@ def test_a_short_training_with_muon_learns_and_leaves_the_test_split(monkeypatch
         assert re.fullmatch(
             r"python -m benchmarks.muon: --set.* must be .*\n", capsys.readouterr().err
         )
+
+
+@pytest.mark.parametrize(("side", "wide"), [(4, 5), (7, 7), (8, 9)])
+def test_the_square_that_is_cut_out_is_as_wide_as_it_is_said(side, wide):
+    images = torch.ones(200, 3, 32, 32)
+    found = muon.cut_out(images, side, torch.Generator().manual_seed(0))
+    assert torch.equal(found[:, 0], found[:, 2]) and set(found.unique().tolist()) == {0, 1}
+    missing = (found[:, 0] == 0).sum(dim=(1, 2))
+    assert missing.max() == wide**2 and missing.min() < wide**2  # some stand at the edge
 
 
 def test_a_run_of_muon_that_counts_learns_from_the_validation_images_too(data):

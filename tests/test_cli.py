@@ -214,7 +214,8 @@ def pets(tmp_path, monkeypatch):
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(3):
-            Image.new("RGB", (8, 8)).save(tmp_path / "pets" / name / f"{number}.png")
+            picture = Image.new("RGB", (8, 8), (50 * number, ord(name[0]), 0))
+            picture.save(tmp_path / "pets" / name / f"{number}.png")
 
 
 def test_more_processes_than_images_to_validate_are_refused(pets, capsys):
@@ -265,6 +266,27 @@ def test_a_stored_setting_gives_way_to_a_typed_one(tiny, tmp_path):
         flags = read_flags(parser, ["--config", str(stored), "--lr", "0.5", "--require-full"])
         assert flags.lr == 0.5 and flags.augment is False and flags.model == "linear"
         assert flags.require_full and not flags.sample and flags.size == "middle"
+
+
+@pytest.mark.parametrize(
+    ("was_sample", "typed", "kept"),
+    [
+        (False, [], True),
+        (False, ["--sample"], False),
+        (False, ["--require-full"], True),
+        (True, [], True),
+        (True, ["--sample"], True),
+        (True, ["--require-full"], False),
+    ],
+)
+def test_the_number_of_epochs_follows_from_the_data_unless_it_was_chosen(
+    was_sample, typed, kept, tmp_path
+):
+    """The recipe has fewer epochs for the full data than for the sample."""
+    content = {"model": "cnn", "epochs": 4, "lr": 0.25, "chosen": ["lr"]}
+    (tmp_path / "config.json").write_text(json.dumps(content | {"sample": was_sample}))
+    flags = read_flags(make_parser("t", ""), ["--config", str(tmp_path / "config.json"), *typed])
+    assert flags.epochs == (4 if kept else None) and flags.lr == 0.25
 
 
 def test_lightning_settings_do_not_disturb_the_other_script(tmp_path):

@@ -50,6 +50,14 @@ READ_AS = {
     "off centre": LIGHT,
     "on light grey": LIGHT,
     "too small": LIGHT,
+    "dust": DARK,
+    "glint": DARK,
+    "dust alone": EMPTY,
+    "on a table": DARK,
+    "at the edge of a table": DARK,
+    "between bars": DARK,
+    "cut close": LIGHT,
+    "sheet": EMPTY,
 }
 
 
@@ -117,6 +125,7 @@ def pictures() -> Iterator[np.ndarray]:
     yield 100 + 15 * ring(120, 120, 40, 14)
     depth = np.minimum(*np.mgrid[:100, :100])
     depth = np.minimum(depth, depth[::-1, ::-1])
+    depth[:12, 40:60] = 0  # or it would be a sheet
     for top in (100, 60):
         yield np.minimum(4 * depth, top)
     seven = digits[7]
@@ -131,6 +140,20 @@ def pictures() -> Iterator[np.ndarray]:
         yield 255 * np.roll(seven, off, 1)
     yield np.maximum(255 * seven, 33)
     yield 255 * at((28, 28), 7, 7, seven.reshape(14, 2, 14, 2).mean((1, 3)))
+    pencil = 235 - 60 * at((150, 140), 25, 20, large(7, 4))
+    pencil[5, 130] = pencil[140, 8] = 0
+    yield pencil
+    dim = 115 - 95 * at((150, 140), 25, 20, large(7, 4))
+    dim[5, 130] = 255
+    yield dim
+    yield 235 - 230 * at((150, 140), 40, 30, np.ones((1, 2)))
+    sheet = 230 - 180 * at((150, 140), 25, 20, large(7, 4))
+    yield np.pad(sheet, 30, constant_values=40)
+    yield np.pad(sheet, ((0, 0), (25, 0)), constant_values=40)
+    yield np.pad(sheet, ((0, 0), (25, 30)), constant_values=40)
+    close = seven[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    yield 230 * np.kron(close > 0.5, np.ones((9, 9)))
+    yield np.pad(np.full((90, 80), 220.0), 30, constant_values=25)
 
 
 def seen() -> dict[str, tuple[str, np.ndarray]]:

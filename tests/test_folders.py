@@ -1,8 +1,10 @@
 """A folder of own pictures as a data set: what is read, what is left out, what is refused."""
 
+import itertools
 import os
 import random
 import re
+import shutil
 import tempfile
 import unicodedata
 import warnings
@@ -29,21 +31,30 @@ def photo(tmp_path_factory):
     return path
 
 
+COLOURS = itertools.count()
+
+
+def new_photo(path):
+    """A small picture file like no other: of pictures that are alike a warning would tell."""
+    number = next(COLOURS)
+    Image.new("RGB", (4, 4), (number % 256, number // 256, 0)).save(path, format="PNG")
+
+
 @pytest.fixture
-def plant(tmp_path, photo):
+def plant(tmp_path):
     """Make folders with so many pictures each, such as `plant("train/cats train/dogs", 3)`."""
 
     def make(folders, count=3, suffix=".png"):
         for folder in folders.split() if isinstance(folders, str) else folders:
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             for number in range(count):
-                os.link(photo, tmp_path / folder / f"{number}{suffix}")
+                new_photo(tmp_path / folder / f"{number}{suffix}")
 
     return make
 
 
-def make_classes(root, classes=("cats", "dogs"), count=10):
-    rng = np.random.default_rng(0)
+def make_classes(root, classes=("cats", "dogs"), count=10, seed=0):
+    rng = np.random.default_rng(seed)
     for name in classes:
         (root / name).mkdir(parents=True)
         for number in range(count):
@@ -78,7 +89,7 @@ def per_class(data):
 
 def test_train_and_test_folders_are_a_data_set(tmp_path):
     make_classes(tmp_path / "train")
-    make_classes(tmp_path / "test", count=4)
+    make_classes(tmp_path / "test", count=4, seed=1)
     data = load(str(tmp_path))
     assert data.classes == ("cats", "dogs") and data.image_shape == (3, 32, 32)
     assert sizes(data) == [18, 2, 8] and not data.is_sample
@@ -221,7 +232,9 @@ def test_any_size_suffix_and_mode_is_read(plant, tmp_path):
         Image.new("RGB", (9, 9)).save(tmp_path / name / "any.pnm", "PPM")
         for suffix in ("j2k", "jpx"):
             Image.new("RGB", (64, 64)).save(tmp_path / name / f"wave.{suffix}", "JPEG2000")
-    assert per_class(load(str(tmp_path))) == {"cats": 10, "dogs": 10}
+    with pytest.warns(UserWarning, match="more than one class") as caught:  # all are black
+        assert per_class(load(str(tmp_path))) == {"cats": 10, "dogs": 10}
+    assert len(caught) == 1
 
 
 def test_hidden_and_system_files_are_passed_over_without_a_word(plant, tmp_path):
@@ -309,6 +322,36 @@ def test_a_fraction_without_effect_is_said(plant, tmp_path):
     load(str(tmp_path))
     with pytest.warns(UserWarning, match=r"fraction 0\.3 changes nothing"):
         load(str(tmp_path), val_fraction=0.3)
+
+
+def warned(folder):
+    with pytest.warns(UserWarning) as caught:
+        load(str(folder))
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+    return str(caught[0].message)
+
+
+def test_pictures_that_are_in_two_splits_or_classes_are_said(plant, tmp_path):
+    plant("train/cats train/dogs val/cats val/dogs test/cats test/dogs", 4)
+    load(str(tmp_path))
+    shutil.copy(tmp_path / "train/cats/0.png", tmp_path / "test/cats/copy.png")
+    os.link(tmp_path / "val/dogs/1.png", tmp_path / "test/dogs/link.png")
+    assert warned(tmp_path).endswith(
+        ": 2 of 10 test pictures are in another split, too: accuracies mislead, so remove the "
+        "copies"
+    )
+    shutil.copy(tmp_path / "train/dogs/2.png", tmp_path / "val/cats/2.png")
+    said = warned(tmp_path)
+    assert ": 1 of 8 validation pictures are in another split, too; 2 of 10 test" in said
+    assert "; pictures that are in more than one class: 1:" in said
+
+
+def test_copies_in_one_class_that_are_dealt_to_several_splits_are_said(plant, tmp_path):
+    plant("cats dogs", 1)
+    for number in range(9):
+        shutil.copy(tmp_path / "cats/0.png", tmp_path / f"cats/0 ({number}).png")
+        new_photo(tmp_path / f"dogs/{number + 1}.png")
+    assert "1 of 2 validation pictures are in another split, too; 2 of 4 test" in warned(tmp_path)
 
 
 def test_composed_and_decomposed_names_are_one(plant, tmp_path):
@@ -439,7 +482,7 @@ def grow(root, photo, names, rng):
 
     def put(folder, name):
         folder.mkdir(parents=True, exist_ok=True)
-        os.link(photo, folder / name)
+        new_photo(folder / name)
 
     top = root / "pets" / pick("", "archive", "päts/data")
     own = pick((), ("val",), ("test",), ("test", "val"))
@@ -494,7 +537,7 @@ def grow(root, photo, names, rng):
             path.write_bytes(photo.read_bytes()[:20])
         else:
             path = path.with_suffix(".bak" if kind == "misnamed" else ".png")
-            os.link(photo, path)
+            new_photo(path)
         said |= {path} if kind not in ("hidden", "text") else set()
     return (None if fault else counts), len(said)
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -10,6 +11,7 @@ from nbformat import NotebookNode
 from tools.course import Chapter, Course, code_digest, read_notebook, tags
 
 COURSE = Course()
+ROOT = Path(__file__).resolve().parent.parent
 LARGEST = 2_500_000  # bytes
 HIDING = {"nbval-ignore-output", "nbval-skip"}
 SECTIONS = ("## What you will learn", "## What went wrong", "## Takeaways", "## Next")
@@ -86,6 +88,20 @@ def test_no_claim_stops_a_reader(chapter: Chapter) -> None:
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     assert "confirm" not in used or taken.get("confirm") == "helpers.notebook"
     assert "confirm" not in {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(
+    "path", [*(chapter.pair for chapter in COURSE.chapters()), *(ROOT / "examples").glob("*.py")],
+    ids=lambda path: path.stem,
+)  # fmt: skip
+def test_the_newest_checkpoint_does_not_wait_for_a_better_one(path: Path) -> None:
+    """From version 2.6 on, a ModelCheckpoint with `monitor` writes `last.ckpt` only when it has
+    saved a new best file: who goes on from there loses all epochs after the best one.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ModelCheckpoint"):
+            named = {keyword.arg for keyword in node.keywords}
+            assert not {"monitor", "save_last"} <= named, ast.unparse(node)
 
 
 def test_a_notebook_is_small(notebook: NotebookNode) -> None:

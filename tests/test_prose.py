@@ -88,7 +88,7 @@ def test_the_first_page_says_of_reading_what_the_chapters_say() -> None:
         read += reading / 60
         rest += statistics.mean(exercises or [0]) / 60
     told = re.search(r"about ([\d.]+) hours to read.*?about ([\d.]+) more", page, re.DOTALL)
-    assert told and abs(float(told[1]) - read) <= 0.25 and abs(float(told[2]) - rest) <= 0.5
+    assert told and abs(float(told[1]) - read) <= 0.05 and abs(float(told[2]) - rest) <= 0.5
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

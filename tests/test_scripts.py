@@ -66,6 +66,8 @@ def test_run_folder_holds_what_the_text_promises(folders, script):
         "test_accuracy test_loss best_val_accuracy epochs seconds images_per_second parameters "
         "data_source device precision seed versions".split()
     )
+    rates = [float(line.split(",")[COLUMNS.index("images_per_second")]) for line in lines[1:]]
+    assert result["images_per_second"] == pytest.approx(2 / sum(1 / r for r in rates), abs=0.06)
     assert result["epochs"] == 2 and result["versions"]["torch"] == torch.__version__.split("+")[0]
     assert "sample" in result["data_source"]
     config = json.loads((folder / "config.json").read_text())

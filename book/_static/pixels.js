@@ -100,8 +100,14 @@ function withoutFrame(picture) {
   return isEven && Math.abs(tone - median(border(inside))) > D.FRAME ? inside : picture;
 }
 
+// The lowest and the highest value, without so few that they may be dust or a glint.
+function extremes(values) {
+  const few = Math.floor(D.DUST * values.length), sorted = values.slice().sort();
+  return [sorted[few], sorted[values.length - 1 - few]];
+}
+
 function middleOf(picture) {
-  const [darkest, lightest] = lowestAndHighest(picture.pixels);
+  const [darkest, lightest] = extremes(picture.pixels);
   return (darkest + lightest) / 2;
 }
 
@@ -232,8 +238,8 @@ function resize({ pixels, width, height }, newWidth, newHeight, filter = TRIANGL
   return { pixels: found, width: newWidth, height: newHeight };
 }
 
-// The ink without spots that are far smaller than the largest connected part; changes `pixels`.
-function removeSpecks({ pixels, width, height }) {
+// The number of the connected part that each pixel belongs to, 0 where there is no ink, and sizes.
+function partsOf({ pixels, width, height }) {
   const part = new Int32Array(pixels.length), sizes = [0], waiting = [];
   for (let start = 0; start < pixels.length; start++) {
     if (!pixels[start] || part[start]) continue;
@@ -253,9 +259,64 @@ function removeSpecks({ pixels, width, height }) {
         }
     }
   }
+  return { part, sizes };
+}
+
+// The ink without spots that are far smaller than the largest connected part; changes `pixels`.
+function removeSpecks(ink) {
+  const { part, sizes } = partsOf(ink);
   const smallest = D.SPECK * sizes.reduce((high, size) => Math.max(high, size));
-  for (let place = 0; place < pixels.length; place++)
-    if (sizes[part[place]] < smallest) pixels[place] = 0;
+  part.forEach((number, place) => {
+    if (sizes[number] < smallest) ink.pixels[place] = 0;
+  });
+}
+
+// The places of the four sides of a picture.
+function sidesOf(width, height) {
+  const row = (y) => Array.from({ length: width }, (_, x) => y * width + x);
+  const column = (x) => Array.from({ length: height }, (_, y) => y * width + x);
+  return [row(0), row(height - 1), column(0), column(width - 1)];
+}
+
+// What is fainter than this is taken for paper.
+function faintestOf({ pixels }) {
+  return Math.fround(Math.fround(D.PAPER) * lowestAndHighest(pixels)[1]);
+}
+
+// 1 where there is ink, 0 elsewhere.
+function darkIn(ink) {
+  const faintest = faintestOf(ink);
+  return { ...ink, pixels: ink.pixels.map((value) => value >= faintest) };
+}
+
+// The ink without parts that fill a whole edge of the picture, if there is more; changes `pixels`.
+function removeEdges(ink) {
+  const { part, sizes } = partsOf(darkIn(ink));
+  const along = new Set();
+  for (const side of sidesOf(ink.width, ink.height)) {
+    const counts = new Map();
+    for (const place of side) counts.set(part[place], (counts.get(part[place]) ?? 0) + 1);
+    for (const [number, count] of counts)
+      if (number && count >= D.STRAIGHT * side.length) along.add(number);
+  }
+  const largest = (isCounted) =>
+    sizes.reduce((high, size, number) => (isCounted(number) ? Math.max(high, size) : high), 0);
+  if (largest((number) => !along.has(number)) < D.SPECK * largest(() => true)) return;
+  part.forEach((number, place) => {
+    if (along.has(number)) ink.pixels[place] = 0;
+  });
+}
+
+// Left, top, width and height of a full rectangle, if the ink is one, smaller than the picture.
+function sheetOn(ink) {
+  const dark = darkIn(ink);
+  const [rows, columns] = masses(dark).map(extent);
+  const isFull = (values, least) => share(values, (value) => value > 0) >= least;
+  const { pixels, width, height } = boxed(dark);
+  const isSheet = Math.min(width, height) >= D.FIELD && pixels.length < ink.pixels.length &&
+    share(pixels, (value) => value > 0) > D.SHEET &&
+    sidesOf(width, height).every((side) => isFull(side.map((place) => pixels[place]), D.STRAIGHT));
+  return isSheet ? [columns[0], rows[0], width, height] : null;
 }
 
 // The part of the picture where there is ink.
@@ -354,23 +415,41 @@ function centreLikeMnist(ink) {
 
 // `read_digit` of helpers/data/digits.py: {pixels: 28 x 28 bytes or null, readAs}.
 function readDigit(colours) {
-  let picture = withoutFrame(withoutBlocks(grey(colours)));
+  return readGrey(grey(colours));
+}
+
+function readGrey(original) {
+  const plain = withoutFrame(withoutBlocks(original));
+  let picture = plain;
   const inverted = isDarkOnLight(picture);
   if (inverted)
     picture = { ...picture, pixels: picture.pixels.map((value) => 255 - value) };
   const readAs = inverted ? "dark on light, inverted" : "light on dark";
   if (isLikeMnist(picture)) return { pixels: picture.pixels, readAs: `${readAs}, 28 x 28 kept` };
   let background = median(border(picture));
-  if (background > middleOf(picture)) background = lowestAndHighest(picture.pixels)[0];
+  if (background > middleOf(picture)) background = extremes(picture.pixels)[0];
   const longest = Math.max(picture.width, picture.height);
-  const small = reduce(picture, Math.max(1, Math.floor(longest / D.LARGEST_SIDE)));
+  const factor = Math.max(1, Math.floor(longest / D.LARGEST_SIDE));
+  const small = reduce(picture, factor);
   let ink = { ...small, pixels: new Float32Array(small.pixels.length) };
   for (let place = 0; place < ink.pixels.length; place++)
     ink.pixels[place] = Math.max(0, small.pixels[place] - background);
-  if (lowestAndHighest(ink.pixels)[1] < D.FAINTEST)
-    return { pixels: null, readAs: "no digit: one colour" };
+  const highest = extremes(ink.pixels)[1];
+  ink.pixels.forEach((value, place) => {
+    ink.pixels[place] = Math.min(value, highest);
+  });
+  if (highest < D.FAINTEST) return { pixels: null, readAs: "no digit: one colour" };
+  if (Math.min(ink.width, ink.height) >= D.FIELD) {
+    removeEdges(ink);
+    const sheet = sheetOn(ink);
+    if (sheet) {
+      const [left, top, width, height] = sheet.map((place) => factor * place);
+      return readGrey(crop(plain, left, top, Math.min(width, plain.width - left),
+        Math.min(height, plain.height - top)));
+    }
+  }
   if (Math.max(ink.width, ink.height) < 2 * D.FINE) ink = resized(padded(ink, 1), 2 * D.FINE);
-  const faintest = Math.fround(Math.fround(D.PAPER) * lowestAndHighest(ink.pixels)[1]);
+  const faintest = faintestOf(ink);
   for (let place = 0; place < ink.pixels.length; place++)
     if (ink.pixels[place] < faintest) ink.pixels[place] = 0;
   if (share(ink.pixels, (value) => value > 0) > D.MOST_INK)

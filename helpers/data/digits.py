@@ -25,6 +25,9 @@ FRAME = 48  # grey levels between a frame and the paper inside it
 FRAME_DEPTH = 0.06  # of the shorter side: how far inwards a frame is looked for
 OFF_CENTRE = 1.05  # pixels that the centre of mass of a picture like MNIST's may be off
 SPECK = 0.03  # of the largest part's pixels
+DUST = 1e-4  # of the pixels: so few may be a glint, or dust darker than the ink
+SHEET = 0.8  # of its box: so much ink, with four straight sides, is a sheet of paper
+STRAIGHT = 0.9  # of a side: so much of it has ink
 # The sides at which the edge of the ink is found: fine enough that it shows as grey in the box.
 FINE = 4 * BOX
 EDGE = 4.0  # how many times as steep the edges get
@@ -43,27 +46,35 @@ def read_digit(image: Image.Image) -> Digit:
 
     Dark ink on light paper is inverted; `is_dark_on_light` decides. Large square pixels, a frame
     round the picture, the background and specks are taken away. Then the ink is drawn again in
-    black and white, as NIST's images were (`_bilevel`), and `centre_like_mnist` does the rest. A
-    picture that is boxed and centred as MNIST's are is left alone: it is one of them, or made like
-    them.
+    black and white, as NIST's images were (`_bilevel`), and `centre_like_mnist` does the rest.
+    Where all ink is one full rectangle, it is a sheet of paper on a dark ground, and what is on it
+    is read. A picture that is boxed and centred as MNIST's are is left alone: it is one of them, or
+    made like them.
 
     Args:
         image: mode "L" or "RGB", any size, one digit on an even background.
     """
-    grey = _without_frame(_without_blocks(image.convert("L")))
-    inverted = is_dark_on_light(grey)
-    if inverted:
-        grey = ImageOps.invert(grey)
+    plain = _without_frame(_without_blocks(image.convert("L")))
+    inverted = is_dark_on_light(plain)
+    grey = ImageOps.invert(plain) if inverted else plain
     read_as = "dark on light, inverted" if inverted else "light on dark"
     if _is_like_mnist(np.asarray(grey)):
         return Digit(np.array(grey), f"{read_as}, 28 x 28 kept")
     background = float(np.median(_border(grey)))
     if background > _middle(grey):  # more ink than paper there
-        background = float(np.asarray(grey).min())
-    ink = np.asarray(grey.reduce(max(1, max(grey.size) // LARGEST_SIDE)), dtype=np.float32)
+        background = float(_extremes(np.asarray(grey))[0])
+    factor = max(1, max(grey.size) // LARGEST_SIDE)
+    ink = np.asarray(grey.reduce(factor), dtype=np.float32)
     ink = np.clip(ink - background, 0, None)
+    ink = np.minimum(ink, _extremes(ink)[1])
     if ink.max() < FAINTEST:
         return Digit(None, "no digit: one colour")
+    if min(ink.shape) >= FIELD:
+        ink = _without_edges(ink)
+        if sheet := _sheet(ink >= PAPER * ink.max()):
+            left, top, right, bottom = (factor * place for place in sheet)
+            box = left, top, min(right, plain.width), min(bottom, plain.height)
+            return read_digit(plain.crop(box))
     if max(ink.shape) < 2 * FINE:  # so that an edge can lie between two pixels
         ink = _resized(np.pad(ink, 1), 2 * FINE)
     ink[ink < PAPER * ink.max()] = 0
@@ -125,6 +136,33 @@ def _without_frame(grey: Image.Image) -> Image.Image:
     return inside if is_even and abs(tone - np.median(_border(inside))) > FRAME else grey
 
 
+def _without_edges(ink: np.ndarray) -> np.ndarray:
+    """The ink without parts that fill a whole edge of the picture, such as the edge of a table.
+
+    If nothing else is there, such a part is the digit, in a picture that was cut close to it.
+    """
+    parts, count = ndimage.label(ink >= PAPER * ink.max(), structure=np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    edges = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    full = [np.bincount(edge, minlength=count + 1) >= STRAIGHT * len(edge) for edge in edges]
+    along = np.any(full, axis=0)
+    along[0] = sizes[0] = 0
+    if max(sizes[~along]) < SPECK * max(sizes):
+        return ink
+    return np.where(along[parts], 0, ink)
+
+
+def _sheet(dark: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of a full rectangle, if that is all and smaller than the picture."""
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    inside = dark[top:bottom, left:right]
+    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    is_sheet = min(inside.shape) >= FIELD and inside.mean() > SHEET
+    is_sheet = is_sheet and min(side.mean() for side in sides) >= STRAIGHT
+    return (left, top, right, bottom) if is_sheet and inside.size < dark.size else None
+
+
 def _without_specks(ink: np.ndarray) -> np.ndarray:
     """The ink without spots that are far smaller than the largest connected part."""
     parts, count = ndimage.label(ink, structure=np.ones((3, 3)))
@@ -136,7 +174,7 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
 def is_dark_on_light(grey: Image.Image) -> bool:
     """Whether the paper is light: most of the border, or of all pixels where ink crosses it.
 
-    Light is what is above the middle of the darkest and the lightest pixel.
+    Light is what is above the middle between dark and light.
     """
     light = float(np.mean(_border(grey) > _middle(grey)))
     if 1 - EVEN < light < EVEN:
@@ -145,8 +183,15 @@ def is_dark_on_light(grey: Image.Image) -> bool:
 
 
 def _middle(grey: Image.Image) -> float:
-    pixels = np.asarray(grey)
-    return (int(pixels.min()) + int(pixels.max())) / 2
+    darkest, lightest = _extremes(np.asarray(grey))
+    return (float(darkest) + float(lightest)) / 2
+
+
+def _extremes(values: np.ndarray) -> tuple[np.generic, np.generic]:
+    """The lowest and the highest value, without so few that they may be dust or a glint."""
+    few = int(DUST * values.size)
+    ordered = np.partition(values.ravel(), (few, values.size - 1 - few))
+    return ordered[few], ordered[-1 - few]
 
 
 def _bilevel(ink: np.ndarray) -> np.ndarray:

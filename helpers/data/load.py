@@ -11,6 +11,7 @@ Where `load` looks for a data set, in this order:
 COURSE_DATA=sample goes straight to the sample; COURSE_DATA=full makes a missing data set an error.
 """
 
+import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -229,7 +230,7 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
         )
         warnings.warn(text, stacklevel=2)
     folder = folder.resolve()
-    return _build(
+    data = _build(
         name=folder.name,
         title=printable(folder.name),
         classes=classes,
@@ -239,3 +240,21 @@ def _from_folder(folder: Path, val_fraction: float) -> ImageData:
         augmentation=Augmentation(2, flip=True, reflect=True),
         **splits,
     )
+    if copies := _copies(data):
+        warnings.warn(f"{data.title}: {copies}", stacklevel=2)
+    return data
+
+
+def _copies(data: ImageData) -> str:
+    """What to say of pictures that are there twice, pixel for pixel, where that misleads."""
+    labels: dict[bytes, set[int]] = {}
+    said: list[str] = []
+    for name, split in {"training": data.train, "validation": data.val, "test": data.test}.items():
+        pixels = [hashlib.sha256(image.numpy()).digest() for image in split.images]
+        if again := sum(key in labels for key in pixels):
+            said.append(f"{again} of {len(pixels)} {name} pictures are in another split, too")
+        for key, label in zip(pixels, split.labels.tolist(), strict=True):
+            labels.setdefault(key, set()).add(label)
+    if several := sum(len(found) > 1 for found in labels.values()):
+        said.append(f"pictures that are in more than one class: {several}")
+    return f"{'; '.join(said)}: accuracies mislead, so remove the copies" if said else ""

@@ -124,9 +124,9 @@ def _usable(path: Path, arrays: Arrays, image_shape: tuple[int, ...] | None) -> 
 
 
 def _pixels(values: np.ndarray) -> np.ndarray | None:
-    """`values` as uint8, or None where that is not exact. Floats up to 1 are parts of 255."""
-    if values.dtype.kind == "f" and values.size and values.max() <= 1:
-        scaled = 255 * values
+    """`values` as uint8, or None where that is not exact. Numbers up to 1 are parts of 255."""
+    if values.dtype.kind in "buif" and values.size and values.max() <= 1:
+        scaled = 255.0 * values
         values = np.where(abs(scaled - scaled.round()) < ROUNDING, scaled.round(), scaled)
     return _whole(values)
 

@@ -537,10 +537,10 @@ def accumulate(function: Any, equality: Any) -> str:
         "one gradient for each weight tensor of the model is wanted, in their order",
     )
     found = [grad.detach() for grad in found]
-    expect(not same(found, shares), "the parts' gradients are added but not weighed: too large")
+    expect(not same(found, shares), "the parts' gradients are added but not weighted: too large")
     expect(
         not same(found, equal_parts),
-        "the last part has fewer images but counts as much as the others: weigh it by its share",
+        "the last part has fewer images but counts as much as the others: weight it by its share",
     )
     expect(
         not same(found, last) and not same(found, [grad * 0.2 for grad in last]),

@@ -100,9 +100,10 @@ def _muon(
         yield name, "cifar10", *numbers, end["runs"], readme, f"{command} --only minutes"
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for run in runs:
-        key = run["precision"], run["settings"]["epochs"], run["settings"]["parts"]
-        groups.setdefault(key, []).append(run)
-    for (precision, epochs, parts), alike in groups.items():
+        others = {name: value for name, value in run["settings"].items() if name != "seed"}
+        groups.setdefault((run["precision"], json.dumps(others)), []).append(run)
+    for (precision, _), alike in groups.items():
+        epochs, parts = (alike[0]["settings"][name] for name in ("epochs", "parts"))
         test = mean(run["test_accuracy"] for run in alike)
         seconds = median(run["seconds"][-1] for run in alike)
         name = f"CNN with Muon, {epochs} epochs, all images, {precision}"
