@@ -27,7 +27,7 @@
 #
 # **Before you start**: the `Dataset`, `DataLoader` and training loop of chapter 2, and the small CNN of chapter 3. Of chapter 4 you need Adam and the one-cycle schedule.
 #
-# **Time**: read about 35 minutes, exercises and quiz about 60 more. The full run takes <!-- result:chapters.05.full_seconds|minutes -->1 minute<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->14 s<!-- /result -->.
+# **Time**: read about 35 minutes, exercises and quiz about 60 more. The full run takes <!-- result:chapters.05.full_seconds|minutes -->3 minutes<!-- /result --> on two CPU cores, the fast profile <!-- result:chapters.05.fast_seconds|seconds -->30 s<!-- /result -->.
 #
 # **The question**: PyTorch Lightning promises to take the loop off our hands. What do we have to write, what do we get, and is it really the same training?
 
