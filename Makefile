@@ -26,7 +26,7 @@ help:  ## show this list
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "This course needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	  { echo "This course needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group $(or $(GROUP),dev) $(LIMITS)
@@ -48,7 +48,8 @@ book: $(INSTALLED)  ## make the book from the stored outputs: the one to publish
 pdf: book  ## print the book into one PDF: needs Chromium or Chrome
 	$(BIN)/python -m tools.book.pdf
 
-zip: pdf  ## pack all that a classroom without a network needs
+zip: book  ## pack all that a classroom without a network needs
+	-$(BIN)/python -m tools.book.pdf
 	$(BIN)/python -m tools.book.pack
 
 lint: $(INSTALLED)  ## look at style and spelling, and whether all that is generated is in step

@@ -14,7 +14,14 @@ def choose_device(name: str) -> torch.device:
     """
     device = best_device() if name == "auto" else _device(name)
     if device.type != "cpu" and device.index is None and processes.local_rank() > 0:
-        device = _device(f"{device.type}:{processes.local_rank()}")
+        name = f"{device.type}:{processes.local_rank()}"
+        try:
+            return _device(name)
+        except UserError as error:
+            raise UserError(
+                f"there is no {name} for this process: start no more processes than there are "
+                "accelerators, or add --device cpu"
+            ) from error
     return device
 
 

@@ -118,10 +118,8 @@ class History:
 
 def best_device() -> torch.device:
     """The accelerator that PyTorch finds, else the CPU."""
-    accelerator = getattr(torch, "accelerator", None)
-    if accelerator is not None and accelerator.is_available():
-        return accelerator.current_accelerator()
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return found or torch.device("cpu")
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:

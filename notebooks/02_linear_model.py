@@ -65,6 +65,7 @@ if "google.colab" in sys.modules:
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
           "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")
 
 # %% tags=["hide-input"]
 import copy
@@ -1103,7 +1104,7 @@ grade("2.4", OnlySome)
 #
 # ### Exercise 2.5: measure the accuracy (medium)
 #
-# Return the share of right answers, from 0 to 1, over all batches. The last batch may be smaller than the others. The model may behave otherwise in training than in evaluation.
+# Return the share of right answers, from 0 to 1, over all batches. `batches` gives pairs of images and labels. The last batch may be smaller than the others. The model may behave otherwise in training than in evaluation.
 
 # %%
 def accuracy_of(model, batches):

@@ -66,6 +66,7 @@ if "google.colab" in sys.modules:
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
           "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")
 
 # %% tags=["hide-input"]
 # @title Imports
@@ -1235,7 +1236,7 @@ grade("3.6", predicted, changed_network)
 #
 # ### Exercise 3.7: small and good (open-ended)
 #
-# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw. Choose widths, epochs and learning rate with the 400 validation images.
+# Design, train and tune a CNN on a budget: fewer than 5,000 parameters, and at least 95 % of *fresh* digits right. The check calls your function with the bundled sample of MNIST (3,600 training images, 400 for validation) and then shows the network digits that your function never saw, normalised by `data.normalise`. Choose widths, epochs and learning rate with the 400 validation images.
 
 
 # %%

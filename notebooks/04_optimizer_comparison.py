@@ -65,6 +65,7 @@ if "google.colab" in sys.modules:
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
           "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")
 
 # %% tags=["hide-input"]
 import math
@@ -1014,7 +1015,7 @@ grade("4.4", train_one_epoch)
 #
 # ### Exercise 4.5: tune on a budget (medium)
 #
-# `accuracy_at(lr)` trains a model and returns its validation accuracy in per cent. That is expensive: you may call it **eight times**. Good rates may lie anywhere from 0.0001 to 1, with a cliff behind them. Return a rate that is at most two points from the best one. The check tries your function on three models.
+# `accuracy_at(lr)` trains a model and returns its validation accuracy in per cent. That is expensive: you may call it **eight times**. Good rates may lie anywhere from 0.0001 to 1, with a cliff behind them. Return a rate that is at most two points from the best one. The check tries your function on four models.
 
 # %%
 def find_rate(accuracy_at):

@@ -64,6 +64,7 @@ if "google.colab" in sys.modules:
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
           "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")
 
 # %% tags=["hide-input"]
 # @title Imports

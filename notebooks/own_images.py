@@ -64,6 +64,7 @@ if "google.colab" in sys.modules:
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
           "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")
 
 # %% tags=["hide-input"]
 import atexit
@@ -782,7 +783,7 @@ for name in ("one-class", "no-train", "empty-class", "typing-error"):
 #
 # ### Exercise own.1: prepare a picture (easy)
 #
-# Write the step that is most often wrong in a program that uses a model. `prepare` takes any picture of Pillow's, grey or in colour and of any size. It returns a batch of one: a tensor of shape (1, 3, 32, 32), normalised. `mean` and `std` are three numbers each, in units of [0, 1].
+# Write the step that is most often wrong in a program that uses a model. `prepare` takes any picture of Pillow's, grey, in colour or transparent, and of any size. It returns a batch of one: a tensor of float32 with shape (1, 3, 32, 32), normalised. `mean` and `std` are three numbers each, in units of [0, 1].
 
 
 # %%

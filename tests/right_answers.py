@@ -48,6 +48,21 @@ def slope_of_weight(logits, label, pixels, c, i):
     return ((logits.softmax(dim=0)[c] - float(c == label)) * pixels[i]).item()
 """,
     },
+    "2.5": {
+        "with evaluate": """
+def accuracy_of(model, batches):
+    return evaluate(model, batches).accuracy
+""",
+        "on the model's device": """
+def accuracy_of(model, batches):
+    device, right, count = next(model.parameters()).device, 0, 0
+    model.eval()
+    for images, labels in batches:
+        right += (model(images.to(device)).argmax(dim=1).cpu() == labels).sum().item()
+        count += len(labels)
+    return right / count
+""",
+    },
     "2.4": {
         "chooses in __getitem__": """
 class OnlySome(Dataset):

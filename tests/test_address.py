@@ -91,7 +91,12 @@ def test_a_copy_elsewhere_is_told_the_one_command(
     assert address.main(["--check"], copy) == 0, "no origin"
     subprocess.run([*git, "remote", "add", "origin", f"{copy.repository}.git"], check=True)
     assert address.main(["--check"], copy) == 0
+    head = ["symbolic-ref", "refs/remotes/origin/HEAD"]
     capsys.readouterr()
+    for branch, status in (("next/year", 1), (copy.branch, 0)):
+        subprocess.run([*git, *head, f"refs/remotes/origin/{branch}"], check=True)
+        assert address.main(["--check"], copy) == status
+        assert ("BRANCH=next/year\n" in capsys.readouterr().out) == bool(status)
     elsewhere = "git@github.com:some-body/their.course.git"
     subprocess.run([*git, "remote", "set-url", "origin", elsewhere], check=True)
     assert address.main(["--check"], copy) == 1

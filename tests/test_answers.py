@@ -119,6 +119,15 @@ def test_what_the_authors_do_is_not_taken_for_answers(course: Course) -> None:  
     generate.main([], course)
     assert read_notebook(chapter.notebook).cells[-1].source == ANSWER
     assert not is_edited(read_notebook(chapter.notebook))
+    notebook = read_notebook(chapter.notebook)
+    notebook.cells[-1].source += "\n\nSee the [loss](@loss)."
+    notebook.cells[-1].cell_type = "markdown"
+    nbformat.write(notebook, chapter.notebook)
+    with pytest.raises(UserError, match="jupytext --to py:percent"):
+        generate.main([], course)
+    chapter.pair.write_text(generate.pair_text(notebook, course), encoding="utf-8")
+    generate.main([], course)  # the link is filled in: the two differ, and nothing is lost
+    assert "glossary.md#loss)" in read_notebook(chapter.notebook).cells[-1].source
     del notebook.metadata["source_digest"]
     assert not is_edited(notebook), "written before there was a mark"
     assert is_edited(nbformat.reads(notebook_text(notebook).replace("42", "43"), as_version=4))

@@ -22,6 +22,7 @@ import commands.run
 import lightning_train
 import train
 from commands import terminal
+from commands.device import choose_device
 from commands.flags import TRAINING, make_parser, read_flags
 from commands.prepare import _new_name as new_name
 from commands.report import draw_figures
@@ -239,6 +240,13 @@ def test_the_result_names_the_classes(pets, capsys):
     flags = ["--dataset", "pets", "--model", "linear", "--epochs", "1", "--out", "run"]
     assert run(flags) == 0
     assert "2: cats, dogs" in capsys.readouterr().out
+
+
+def test_a_process_without_an_accelerator_of_its_own_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr("commands.device.best_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("commands.device.processes.local_rank", lambda: 77)
+    with pytest.raises(UserError, match=r"no cuda:77 for this process: .*--device cpu"):
+        choose_device("auto")
 
 
 def test_too_little_memory_is_one_clear_line(tiny, tmp_path, capsys):

@@ -70,7 +70,7 @@ def test_photographs_may_be_mirrored_and_digits_may_not(mnist, stand_in, tmp_pat
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for number in range(5):
-            pixels = np.full((8, 8, 3), 40 * number, dtype=np.uint8)
+            pixels = np.full((8, 8, 3), 40 * number + ord(name[0]) % 2, dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
     for data, mirrored in ((mnist, False), (stand_in, True), (load(str(tmp_path)), True)):
         assert data.augmentation == Augmentation(2, flip=mirrored, reflect=mirrored)

@@ -151,8 +151,9 @@ def test_on_colab_a_line_says_whether_a_gpu_is_on(tmp_path: Path, on: bool) -> N
     make_course(tmp_path)
     cuda = f"type('torch', (), dict(cuda=type('cuda', (), dict(is_available=lambda: {on}))))"
     colab = f"import sys; sys.modules |= {{'google.colab': sys, 'torch': {cuda}}}\n"
-    told, _ = run(tmp_path, before=colab, cell=SETUP + GPU).stdout.splitlines()
+    told, answers, _ = run(tmp_path, before=colab, cell=SETUP + GPU).stdout.splitlines()
     assert told == "A GPU is on." if on else "Change runtime type" in told
+    assert "Save a copy in Drive" in answers
     assert len(run(tmp_path, cell=SETUP + GPU).stdout.splitlines()) == 1, "not a word elsewhere"
 
 

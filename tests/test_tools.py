@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -224,6 +225,15 @@ def test_fast_run_goes_into_copies_and_into_a_book_that_says_so(course: Course) 
     lost = (course.html / "404.html").read_text(encoding="utf-8")
     assert f'<a href="/{course.repository.split("/")[-1]}/notebooks/01_small.html">1. A sm' in lost
     assert "1 sample" in (course.html / "notebooks" / "01_small.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("home", "pages"),
+    [("Some/course", "some.github.io/course/"), ("Some/some.github.io", "some.github.io/")],
+)
+def test_the_book_stands_where_github_puts_it(home: str, pages: str) -> None:
+    course = SimpleNamespace(repository=f"https://github.com/{home}")
+    assert build.home(course) == f"https://{pages}"
 
 
 def test_a_reader_without_the_data_is_imitated(

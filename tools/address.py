@@ -59,6 +59,16 @@ def origin(course: Course) -> str | None:
     return normal(done.stdout)
 
 
+def default_branch(course: Course) -> str | None:
+    """The branch that whoever opens the repository sees, if git knows it."""
+    command = ["git", "-C", str(course.root), "symbolic-ref", "refs/remotes/origin/HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    except FileNotFoundError:  # no git
+        return None
+    return done.stdout.strip().removeprefix("refs/remotes/origin/") or None
+
+
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:
     """Move, or check."""
     parser = argparse.ArgumentParser(description="the address of the course, everywhere")
@@ -75,6 +85,12 @@ def main(arguments: list[str] | None = None, course: Course | None = None) -> in
         print(
             f"This copy is at {here}, but its notebooks open and fetch {course.repository}. "
             f"To make it a course of its own: make address URL={here}"
+        )
+        return 1
+    elif here and (branch := default_branch(course)) not in (None, course.branch):
+        print(
+            f"The branch of this copy is {branch}, but its notebooks open {course.branch}. "
+            f"To change that: make address URL={here} BRANCH={branch}"
         )
         return 1
     print(f"The course is at {course.repository}, branch {course.branch}.")

@@ -110,7 +110,10 @@ def notebook_text(notebook: NotebookNode) -> str:
 
 
 def pair_text(notebook: NotebookNode, course: Course) -> str:
-    """The notebook's py:percent pair."""
+    """The notebook's py:percent pair; tags come first, wherever the notebook was edited."""
+    for cell in notebook.cells:
+        if tags(cell):
+            cell.metadata = nbformat.from_dict({"tags": [], **cell.metadata})
     return jupytext.writes(notebook, "py:percent", config=course.jupytext)
 
 

@@ -102,7 +102,8 @@ if "google.colab" in sys.modules:
 
     on = torch.cuda.is_available()
     print("A GPU is on." if on else "No GPU is on: all works, only more slowly. To have one: "
-          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")"""
+          "Runtime → Change runtime type → T4 GPU → Save, then Runtime → Run all.")
+    print("Your answers stay only in a copy of your own: File → Save a copy in Drive.")"""
 
 
 def badges(entry: str, course: Course) -> str:
@@ -153,6 +154,7 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
     if not chapter.pair.exists():
         raise UserError(f"{chapter.pair.name} is missing: it is the source of the notebook")
     notebook = jupytext.read(chapter.pair, fmt="py:percent", as_version=4, config=course.jupytext)
+    as_written = source_digest(notebook)
     places = [cell for cell in notebook.cells if "course-setup" in tags(cell)]
     if len(places) != 1 or places[0].cell_type != "code":
         raise UserError(f'{chapter.entry}: exactly one code cell needs the tag "course-setup"')
@@ -172,10 +174,12 @@ def framed(chapter: Chapter, course: Course) -> tuple[str, str]:
             cell.metadata.update({"jupyter": {"source_hidden": True}, "cellView": "form"})
     if chapter.notebook.exists():
         stored = read_notebook(chapter.notebook)
-        if is_edited(stored) and source_digest(stored) != source_digest(notebook):
+        is_source = source_digest(stored) in (as_written, source_digest(notebook))
+        if is_edited(stored) and not is_source:
             raise UserError(
-                f"{chapter.entry}.ipynb was edited, and its .py says something else. So that no "
-                f"work is lost, copy it to another folder, then: git restore {chapter.entry}.ipynb"
+                f"{chapter.entry}.ipynb was edited, and its .py says something else. To make it "
+                f"the source: jupytext --to py:percent {chapter.entry}.ipynb. Or, so that no work "
+                f"is lost, copy it to another folder, then: git restore {chapter.entry}.ipynb"
             )
         notebook = combine_inputs_with_outputs(notebook, stored)
         if "course" in stored.metadata:

@@ -63,7 +63,7 @@ def softmax_with_temperature(softmax: Callable[[Tensor, float], Tensor]) -> str:
     expect(
         _near(found, wanted), "not the softmax of logits / temperature: for each image, sum to 1"
     )
-    logits = torch.tensor([[1000.0, 999.0], [1.0, 0.0]])
+    logits = torch.tensor([[0.0, 1000.0, 999.0], [0.0, 1.0, 0.0]])
     large = as_tensor(ask(softmax, logits, 1.0), "probabilities")
     expect(large[0].isfinite().all(), "e^1000 overflows: subtract the largest logit of each image")
     expect(
@@ -175,6 +175,10 @@ def only_some(dataset: Callable[..., Any]) -> str:
 
 class _Echo(nn.Module):
     """Gives its input back as logits; in training mode it turns the order of the classes round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(()))  # some ask a model's parameters for its device
 
     def forward(self, images: Tensor) -> Tensor:
         return -images if self.training else images

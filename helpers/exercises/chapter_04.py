@@ -161,6 +161,8 @@ def corrected_means(means: Callable[[list[float], float], Sequence[float]]) -> s
     )
     wanted = running(beta, lambda t: 1 - beta**t)
     expect(near(found, wanted), "m = beta * m + (1 - beta) * g, then m / (1 - beta**t)")
+    found = numbers(ask(means, gradients, 0.5), len(gradients), "means")
+    expect(near(found, running(0.5, lambda t: 1 - 0.5**t)), "right for beta = 0.9 alone: use beta")
     return "the first mean is the first gradient itself"
 
 
@@ -226,6 +228,7 @@ def train_one_epoch(loop: Callable[..., Sequence[float]]) -> str:
     rates, right = _epoch("right")
     expect(near(weights, right), "the weights moved, but not by one step of the optimizer a batch")
     values = as_tensor(found, "the rates").numpy()
+    expect(values.shape != (len(rates), 1), "get_last_lr() gives a list of one rate: take its [0]")
     expect(values.shape == (len(rates),), f"return {len(rates)} rates, one for each batch")
     expect(
         not near(values[:-1], rates[1:]),
@@ -235,7 +238,7 @@ def train_one_epoch(loop: Callable[..., Sequence[float]]) -> str:
     return "optimizer.step(), then scheduler.step(), once a batch"
 
 
-PEAKS, CALLS = (-2.5, -0.6, -3.4), 8
+PEAKS, CALLS = (-2.5, -0.6, -3.4, -1.0), 8
 
 
 @exercise("4.5")

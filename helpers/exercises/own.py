@@ -23,7 +23,8 @@ def _picture(mode: str) -> Image.Image:
 @exercise("own.1")
 def prepare_a_picture(prepare: Callable[..., Tensor]) -> str:
     picture = _picture("RGB")
-    found = as_tensor(ask(prepare, picture, MEAN, STD), "what the model sees")
+    given = ask(prepare, picture, MEAN, STD)
+    found = as_tensor(given, "what the model sees")
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).double()
     mean, std = (torch.tensor(numbers).double()[:, None, None] for numbers in (MEAN, STD))
     right = ((pixels / 255 - mean) / std)[None]
@@ -48,7 +49,11 @@ def prepare_a_picture(prepare: Callable[..., Tensor]) -> str:
     for hint, wrong in steps.items():
         expect(not torch.allclose(found, wrong[None], atol=1e-4), hint)
     expect(torch.allclose(found, right, atol=1e-4), "the shape is right, the values are not")
-    for mode, size in (("L", (32, 32)), ("RGB", (80, 50))):
+    expect(
+        isinstance(given, Tensor) and given.dtype == torch.float32,
+        "the numbers are right, but a model wants a tensor of float32: .float()",
+    )
+    for mode, size in (("L", (32, 32)), ("RGB", (80, 50)), ("RGBA", (32, 32))):
         try:
             other = ask(prepare, _picture(mode).resize(size), MEAN, STD)
         except Exception:  # a grey picture has two axes, and permute three
@@ -56,7 +61,7 @@ def prepare_a_picture(prepare: Callable[..., Tensor]) -> str:
         other = as_tensor(other, "what it sees")
         expect(
             other.shape == right.shape,
-            "a grey picture, or one of another size, comes out with another shape: "
+            "a grey or transparent picture, or one of another size, comes out with another shape: "
             'convert("RGB"), then resize((32, 32))',
         )
     return "any picture becomes what the model was trained on"

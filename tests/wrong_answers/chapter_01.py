@@ -105,6 +105,12 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "    return train_labels[index].mode(dim=1).values",
             "largest=False",
         ),
+        "subtracts bytes": (
+            "def vote_of_neighbours(train_images, train_labels, images, k):\n"
+            "    squares = ((images[:, None] - train_images[None]) ** 2).sum(dim=(2, 3, 4))\n"
+            "    return train_labels[squares.topk(k, largest=False).indices].mode(dim=1).values",
+            "wraps round",
+        ),
         "positions vote": (
             "def vote_of_neighbours(train_images, train_labels, images, k):\n"
             "    rows, asked = train_images.flatten(1).float(), images.flatten(1).float()\n"

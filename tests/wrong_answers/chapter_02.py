@@ -69,6 +69,20 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _softmax("z = logits / temperature", "return z / z.sum(dim=1, keepdim=True)"),
             "raise e to each first",
         ),
+        "subtracts the mean": (
+            _softmax(
+                "z = (logits - logits.mean(dim=1, keepdim=True)) / temperature",
+                "return z.exp() / z.exp().sum(dim=1, keepdim=True)",
+            ),
+            "subtract the largest",
+        ),
+        "subtracts the first": (
+            _softmax(
+                "z = (logits - logits[:, :1]) / temperature",
+                "return z.exp() / z.exp().sum(dim=1, keepdim=True)",
+            ),
+            "subtract the largest",
+        ),
         "overflows": (
             _softmax("e = (logits / temperature).exp()", "return e / e.sum(dim=1, keepdim=True)"),
             "overflows",

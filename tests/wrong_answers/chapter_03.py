@@ -184,6 +184,17 @@ def max_pool(maps):
         "a stride of three": ("strides = [3, 1, 1, 1, 1]", "1 or 2"),
     },
     "3.5": {
+        "explodes": (
+            """
+def learned_by_heart(images, labels):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 676, 10))
+    with torch.no_grad():
+        model[0].weight.fill_(float("nan"))
+    return model
+""",
+            "the training exploded",
+        ),
         "not trained": (
             """
 def learned_by_heart(images, labels):

@@ -68,6 +68,17 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "4.3": {
+        "knows one beta": (
+            """
+def corrected_means(gradients, beta):
+    m, means = 0.0, []
+    for t, g in enumerate(gradients, start=1):
+        m = 0.9 * m + 0.1 * g
+        means.append(m / (1 - 0.9**t))
+    return means
+""",
+            "use beta",
+        ),
         "does not correct": (
             """
 def corrected_means(gradients, beta):
@@ -152,6 +163,10 @@ def corrected_means(gradients, beta):
             _epoch(CLEAR, BACK, NOTE, STEP, MOVE, end="return"),
             "nothing is returned",
         ),
+        "keeps the lists": (
+            _epoch(CLEAR, BACK, NOTE, STEP, MOVE, end="return [[rate] for rate in rates]"),
+            "take its [0]",
+        ),
         "returns the last rate": (
             _epoch(CLEAR, BACK, NOTE, STEP, MOVE, end="return rates[-1]"),
             "one for each batch",
@@ -169,6 +184,13 @@ def find_rate(accuracy_at):
             """
 def find_rate(accuracy_at):
     return max((0.0001, 0.001, 0.01, 0.1, 1.0), key=accuracy_at)
+""",
+            "closer around your best",
+        ),
+        "looks once, elsewhere": (
+            """
+def find_rate(accuracy_at):
+    return max((0.0003, 0.003, 0.03, 0.3), key=accuracy_at)
 """,
             "closer around your best",
         ),

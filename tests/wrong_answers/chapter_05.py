@@ -419,7 +419,7 @@ class StopWhenLost(pl.Callback):
                 "    for part, truth in zip(images.split(size), labels.split(size)):\n"
                 "        F.cross_entropy(model(part), truth).backward()"
             ),
-            "not weighed",
+            "not weighted",
         ),
         "weighs all parts alike": (
             _parts(
@@ -428,7 +428,7 @@ class StopWhenLost(pl.Callback):
                 "    for part, truth in parts:\n"
                 "        (F.cross_entropy(model(part), truth) / len(parts)).backward()"
             ),
-            "weigh it by its share",
+            "weight it by its share",
         ),
         "zero_grad in each part": (
             _parts(

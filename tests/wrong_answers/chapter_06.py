@@ -55,6 +55,16 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             "it shall get 0",
         ),
         "counts": (_precision("right"), "these are counts"),
+        "goes by the labels": (
+            """
+def precision_of(labels, answers, num_classes):
+    found = []
+    for k in labels.unique():
+        found.append(((answers == k) & (labels == k)).sum() / (answers == k).sum().clamp(min=1))
+    return torch.stack(found)
+""",
+            "go by num_classes",
+        ),
         "divides by all": (_precision("right / len(labels)"), "not by all of them"),
         "forgets a class": (
             _precision("right[:3] / torch.bincount(answers)"),

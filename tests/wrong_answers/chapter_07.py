@@ -73,6 +73,10 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _ratio("median(y / x for x, y in zip(a[1:], b[1:]))"),
             "the other way round",
         ),
+        "upper middle": (
+            _ratio("sorted(x / y for x, y in zip(a[1:], b[1:]))[(len(a) - 1) // 2]"),
+            "even number of rounds",
+        ),
         "keeps the warm-up": (_ratio("median(x / y for x, y in zip(a, b))"), "the warm-up"),
         "mean of ratios": (
             _ratio("sum(x / y for x, y in zip(a[1:], b[1:])) / (len(a) - 1)"),

@@ -112,6 +112,13 @@ WRONG_ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
             _batch(ALLOWED, "return min(allowed, key=milliseconds.get, default=None)"),
             "the throughput decides",
         ),
+        "the best of all, if in time": (
+            _batch(
+                "best = max(milliseconds, key=lambda b: b / milliseconds[b])",
+                "return best if milliseconds[best] <= deadline else None",
+            ),
+            "among those that are in time",
+        ),
         "before the deadline": (
             _batch(
                 ALLOWED.replace("<=", "<"),

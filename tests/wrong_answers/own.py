@@ -55,6 +55,22 @@ WRONG_ANSWERS = {
             "convert",
         ),
         "not normalised": (_prepare(CHANNELS_FIRST, "(pixels / 255)[None]"), "not normalised"),
+        "doubles": (
+            _prepare(CHANNELS_FIRST, "((pixels.double() / 255 - mean) / std)[None]"),
+            "float32",
+        ),
+        "an array": (
+            _prepare(CHANNELS_FIRST, "((pixels / 255 - mean) / std)[None].numpy()"),
+            "float32",
+        ),
+        "transparent pictures forgotten": (
+            _prepare(
+                CHANNELS_FIRST,
+                "((pixels / 255 - mean) / std)[None]",
+                '(picture.convert("RGB") if picture.mode == "L" else picture).resize((32, 32))',
+            ),
+            "transparent",
+        ),
         "bytes": (_prepare(CHANNELS_FIRST, "((pixels - mean) / std)[None]"), "by 255"),
         "wrong order": (_prepare(CHANNELS_FIRST, "(pixels / 255 / std - mean)[None]"), "first"),
         "another formula": (

@@ -158,14 +158,16 @@ def build(folder: Path) -> Path:
 
 def chromium() -> str:
     """The Chromium or Chrome of this machine; empty, if there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    on_a_mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    names = ("chromium", "chromium-browser", "google-chrome", on_a_mac)
     return next(filter(None, map(shutil.which, names)), "")
 
 
 def home(course: Course) -> str:
     """Where the book is published: on GitHub's pages of the repository."""
     owner, name = course.repository.removeprefix("https://github.com/").split("/")
-    return f"https://{owner.lower()}.github.io/{name}/"
+    pages = f"{owner.lower()}.github.io"
+    return f"https://{pages}/" if name.lower() == pages else f"https://{pages}/{name}/"
 
 
 def finish(html: Path, course: Course) -> None:
