@@ -118,7 +118,7 @@ class History:
 
 def best_device() -> torch.device:
     """The accelerator that PyTorch finds, else the CPU."""
-    found = torch.accelerator.current_accelerator(check_available=True)
+    found = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
     return found or torch.device("cpu")
 
 
