@@ -160,8 +160,8 @@ def read_flags(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace
     elif "config" in typed:
         stored, before = read_config(parser, Path(typed["config"]))
         # What followed from a choice follows anew if something is chosen otherwise.
-        is_sample = bool(stored.get("sample"))  # it trains for more epochs than the full data
-        changes_data = "sample" in typed and not is_sample or "require_full" in typed and is_sample
+        names_data = not chosen.isdisjoint({"sample", "require_full"})  # the sample has more epochs
+        changes_data = names_data and ("sample" in typed) != bool(stored.get("sample"))
         if changes_data or not chosen.isdisjoint({*TRAINING, "model", "dataset"}):
             stored = {k: v for k, v in stored.items() if k not in TRAINING or k in before}
         chosen |= before

@@ -26,6 +26,17 @@ def _rule(*lines: str) -> str:
 
 
 RIGHT_ANSWERS: dict[str, dict[str, str]] = {
+    "1.5": {
+        "rounded to a tenth": """
+gain, prediction, small = 4, 92, load("mnist", mode="sample")
+
+
+def accuracy_with(n):
+    known, asked = (x.flatten(1).float() for x in (small.train.images[:n], small.val.images))
+    right = small.train.labels[torch.cdist(asked, known).argmin(dim=1)] == small.val.labels
+    return round(100 * right.double().mean().item(), 1)
+""",
+    },
     "2.1": {
         "with the chapter's softmax": """
 def softmax(logits):
@@ -76,6 +87,19 @@ class OnlySome(Dataset):
     def __getitem__(self, index):
         i = self.kept[index]
         return self.images[i], self.classes.index(self.labels[i])
+""",
+    },
+    "3.6": {
+        "the same padding": """
+predicted = [(32, 7, 7), 16 * 26 + 32 * 401 + 330, 16 * 25 * 784 + 32 * 400 * 196 + 320]
+
+
+def changed_network():
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding="same"), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding="same"), nn.ReLU(), nn.MaxPool2d(2),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 10),
+    )
 """,
     },
     "4.7": {

@@ -51,22 +51,22 @@ def origin(course: Course) -> str | None:
     """Where this copy came from, as GitHub or git says, in its one form; None if neither does."""
     if home := os.environ.get("GITHUB_REPOSITORY"):
         return normal(f"https://github.com/{home}")
-    command = ["git", "-C", str(course.root), "remote", "get-url", "origin"]
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8")
-    except FileNotFoundError:  # no git
-        return None
-    return normal(done.stdout)
+    return normal(_git(course, "remote", "get-url", "origin"))
 
 
 def default_branch(course: Course) -> str | None:
     """The branch that whoever opens the repository sees, if git knows it."""
-    command = ["git", "-C", str(course.root), "symbolic-ref", "refs/remotes/origin/HEAD"]
+    head = _git(course, "symbolic-ref", "refs/remotes/origin/HEAD")
+    return head.strip().removeprefix("refs/remotes/origin/") or None
+
+
+def _git(course: Course, *arguments: str) -> str:
+    """What git says of this copy; nothing, if it fails or is not there."""
+    command = ["git", "-C", str(course.root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8")
-    except FileNotFoundError:  # no git
-        return None
-    return done.stdout.strip().removeprefix("refs/remotes/origin/") or None
+        return subprocess.run(command, capture_output=True, encoding="utf-8").stdout
+    except FileNotFoundError:
+        return ""
 
 
 def main(arguments: list[str] | None = None, course: Course | None = None) -> int:

@@ -141,12 +141,10 @@ def _without_edges(ink: np.ndarray) -> np.ndarray:
 
     If nothing else is there, such a part is the digit, in a picture that was cut close to it.
     """
-    parts, count = ndimage.label(ink >= PAPER * ink.max(), structure=np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    edges = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
-    full = [np.bincount(edge, minlength=count + 1) >= STRAIGHT * len(edge) for edge in edges]
-    along = np.any(full, axis=0)
-    along[0] = sizes[0] = 0
+    parts, sizes = _parts(ink >= PAPER * ink.max())
+    counts = ((np.bincount(side, minlength=len(sizes)), len(side)) for side in _sides(parts))
+    along = np.any([count >= STRAIGHT * length for count, length in counts], axis=0)
+    along[0] = False
     if max(sizes[~along]) < SPECK * max(sizes):
         return ink
     return np.where(along[parts], 0, ink)
@@ -154,21 +152,35 @@ def _without_edges(ink: np.ndarray) -> np.ndarray:
 
 def _sheet(dark: np.ndarray) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom of a full rectangle, if that is all and smaller than the picture."""
-    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
-    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    left, top, right, bottom = _box(dark)
     inside = dark[top:bottom, left:right]
-    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
     is_sheet = min(inside.shape) >= FIELD and inside.mean() > SHEET
-    is_sheet = is_sheet and min(side.mean() for side in sides) >= STRAIGHT
+    is_sheet = is_sheet and min(side.mean() for side in _sides(inside)) >= STRAIGHT
     return (left, top, right, bottom) if is_sheet and inside.size < dark.size else None
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
     """The ink without spots that are far smaller than the largest connected part."""
-    parts, count = ndimage.label(ink, structure=np.ones((3, 3)))
+    parts, sizes = _parts(ink > 0)
+    return np.where((sizes >= SPECK * sizes.max())[parts], ink, 0)
+
+
+def _parts(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of each pixel's connected part, 0 where it is not dark, and the parts' sizes."""
+    parts, count = ndimage.label(dark, structure=np.ones((3, 3)))
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     sizes[0] = 0
-    return np.where((sizes >= SPECK * sizes.max())[parts], ink, 0)
+    return parts, sizes
+
+
+def _box(ink: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the part with ink; right and bottom are outside."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def _sides(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+    return pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]
 
 
 def is_dark_on_light(grey: Image.Image) -> bool:
@@ -204,8 +216,8 @@ def _bilevel(ink: np.ndarray) -> np.ndarray:
     Returns:
         float, 0 to 1, with some grey left where an edge was blurred, so that it stays smooth.
     """
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    fine = _resized(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], FINE)
+    left, top, right, bottom = _box(ink)
+    fine = _resized(ink[top:bottom, left:right], FINE)
     strong = np.percentile(fine[fine > 0], 95)
     fine = np.clip((fine / strong - 0.5) * EDGE + 0.5, 0, 1)
     black = np.pad(fine > 0.5, 1)
@@ -252,8 +264,8 @@ def centre_like_mnist(ink: np.ndarray) -> np.ndarray:
     Returns:
         uint8 `28 x 28`; the strongest ink is 255.
     """
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top, right, bottom = _box(ink)
+    digit = ink[top:bottom, left:right]
     scale = BOX / max(digit.shape)
     height, width = (max(1, round(side * scale)) for side in digit.shape)
     small = Image.fromarray(np.ascontiguousarray(digit, dtype=np.float32))
@@ -272,5 +284,4 @@ def _first(mass: np.ndarray) -> int:
 
 
 def _border(grey: Image.Image) -> np.ndarray:
-    pixels = np.asarray(grey)
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return np.concatenate(_sides(np.asarray(grey)))
